@@ -1,0 +1,235 @@
+"""What `sightline train` shows: the data, the choices with their reasons, the progress and the result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from sightline import __version__
+
+if TYPE_CHECKING:
+    from sightline.training import EpochEnd, Event, Metrics, Prepared, Session, Survey
+
+REFUSED_SHOWN = 10
+CONFUSIONS_SHOWN = 3
+CLASSES_SHOWN = 12
+
+
+class Bar:
+    """Draws a bar for one task at a time on a terminal; prints one line a task where there is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._name = ""
+        self._done = 0
+
+    def start(self, task: str, total: int | None) -> None:
+        """Begin a task with `total` units, or None where that is unknown."""
+        self.finish()
+        self._name, self._done = task, 0
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task(task, total=total)
+        if not self._console.is_terminal:
+            self._console.print(f"{task} ...")
+
+    def advance(self, n: int = 1) -> None:
+        """Say that `n` more units are done."""
+        self._done += n
+        if self._progress is not None:
+            self._progress.update(self._task, advance=n)
+
+    def finish(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+class Display:
+    """Prints a training for a person. With `quiet`, only the result."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._result = Console(highlight=False, markup=False, emoji=False)
+        self._console = Console(highlight=False, markup=False, emoji=False, quiet=quiet)
+        self.progress = Bar(self._console)
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._begun = self._epoch_begun = time.monotonic()
+        self._epoch_images = 0
+        self._last_step = 0.0
+        self._smooth = 0.0
+        self._shown = 0
+
+    def hello(self) -> None:
+        """Say at once that something is happening: the libraries take seconds to load."""
+        self._console.print(f"Sightline {__version__}")
+
+    def survey(self, surveyed: Survey) -> None:
+        """Show what was found, what was chosen and why, and the advice."""
+        from sightline.recipe import advise
+
+        facts = surveyed.facts
+        names = ", ".join(facts.class_names[:CLASSES_SHOWN]) + (" …" if facts.classes > CLASSES_SHOWN else "")
+        self._console.print(
+            f"{facts.source}: {facts.training:,} training, {facts.validation:,} validation and {facts.test:,} test "
+            f"pictures of {facts.classes} classes ({names})"
+        )
+        self.left_out(surveyed.catalogue.refused)
+        self._choices(surveyed.resolved.reasons, surveyed.resolved.recipe.model_dump(mode="json"))
+        for advice in advise(surveyed.resolved.recipe, facts):
+            self._console.print(f"Advice ({advice.code}): {advice.says} {advice.reason} [{advice.reference}]")
+            for field, value in advice.change.items():
+                self._console.print(f"    --set {field}={value}")
+
+    def prepared(self, prepared: Prepared) -> None:
+        """Show what could not be decoded, where that is news."""
+        self.left_out(prepared.catalogue.refused)
+
+    def session(self, session: Session) -> None:
+        """Show what is about to be trained."""
+        parameters = sum(parameter.numel() for parameter in session.state.network.parameters())
+        recipe = session.recipe
+        self._console.print(
+            f"Training {recipe.network.name} ({parameters:,} parameters) with {recipe.optimizer.name} for "
+            f"{recipe.training.epochs} epochs on {recipe.training.device}; run: {session.path}"
+        )
+        self._begun = time.monotonic()
+
+    def event(self, event: Event) -> None:
+        """Show one event of the training."""
+        from sightline.training import EpochEnd, EpochStart, StepEnd
+
+        match event:
+            case EpochStart():
+                self._epoch_begun, self._epoch_images = time.monotonic(), event.images
+                if self._bar is None:
+                    self._open_bar(event.epochs * event.images)
+            case StepEnd():
+                if self._bar is not None:
+                    speed = event.images / max(1e-9, self._step_seconds())
+                    self._bar.update(self._task, advance=event.images, loss=event.loss, speed=speed)
+            case EpochEnd():
+                self._epoch(event)
+
+    def stopped(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def sealed(self, session: Session, metrics: Mapping[str, Metrics]) -> None:
+        """Show the result and where it is."""
+        from sightline.training.directory import MODEL
+
+        for side, found in metrics.items():
+            self._result.print(
+                f"{side.capitalize()}: accuracy {found.accuracy:.2%}, balanced accuracy {found.balanced_accuracy:.2%}, "
+                f"macro F1 {found.macro_f1:.3f}, loss {found.loss:.3f} ({found.images:,} pictures)"
+            )
+        if metrics:
+            self.confusions(session.prepared.catalogue.class_names, list(metrics.values())[-1])
+        self._console.print(
+            f"Weights of epoch {session.state.best_epoch}, the best by validation loss; trained for "
+            f"{_duration(time.monotonic() - self._begun)}."
+        )
+        model = session.path / MODEL
+        self._result.print(f"Run:   {session.path}")
+        self._result.print(f"Model: {model}  ({model.stat().st_size / 1e6:.1f} MB)")
+        self._console.print(f"Next:  sightline predict {model} PICTURE…")
+
+    def confusions(self, classes: tuple[str, ...], metrics: Metrics) -> None:
+        """Show the classes that are most often taken for another."""
+        wrong = sorted(
+            (
+                (count, classes[true], classes[guess])
+                for true, row in enumerate(metrics.confusion)
+                for guess, count in enumerate(row)
+                if true != guess and count > 0
+            ),
+            reverse=True,
+        )
+        if wrong:
+            listed = ", ".join(f"{true} as {guess} ({count})" for count, true, guess in wrong[:CONFUSIONS_SHOWN])
+            self._result.print(f"Most often confused: {listed}")
+
+    def left_out(self, refused: tuple[object, ...]) -> None:
+        """List the files that are left out, as far as they are news."""
+        if len(refused) <= self._shown:
+            return
+        self._shown = len(refused)
+        self._console.print(f"{len(refused):,} files are left out:")
+        for refusal in refused[:REFUSED_SHOWN]:
+            self._console.print(f"    {refusal}")
+        if len(refused) > REFUSED_SHOWN:
+            self._console.print(f"    … and {len(refused) - REFUSED_SHOWN:,} more, listed in the run's refused.csv")
+
+    def _choices(self, reasons: Mapping[str, str], fields: Mapping[str, object]) -> None:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for path, reason in reasons.items():
+            value: object = fields
+            for step in path.split("."):
+                value = value[step]  # type: ignore[index]
+            if isinstance(value, dict):
+                value = value["name"]
+            table.add_row("  " + path, str(value), reason)
+        self._console.print("Chosen automatically:")
+        self._console.print(table)
+
+    def _open_bar(self, images: int) -> None:
+        self._bar = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} img/s"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._last_step = time.monotonic()
+        self._bar.start()
+        self._task = self._bar.add_task("training", total=images, loss=float("nan"), speed=0.0)
+
+    def _step_seconds(self) -> float:
+        now = time.monotonic()
+        elapsed, self._last_step = now - self._last_step, now
+        self._smooth = elapsed if self._smooth == 0.0 else 0.9 * self._smooth + 0.1 * elapsed
+        return self._smooth
+
+    def _epoch(self, event: EpochEnd) -> None:
+        seconds = time.monotonic() - self._epoch_begun
+        text = f"epoch {event.epoch:>3}  loss {event.training_loss:.4f}  accuracy {event.training_accuracy:.4f}"
+        if event.validation is not None:
+            text += f"  |  validation loss {event.validation.loss:.4f}  accuracy {event.validation.accuracy:.4f}"
+        text += f"  |  {self._epoch_images / seconds:,.0f} img/s  {_duration(seconds)}"
+        self._console.print(text + ("  *" if event.best and event.validation is not None else ""))
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

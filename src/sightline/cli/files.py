@@ -1,0 +1,35 @@
+"""Which files an argument means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sightline.errors import DataError
+
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
+
+
+def model_in(argument: str) -> Path:
+    """Return the model file that is meant: the argument itself, or the one in a run's directory."""
+    path = Path(argument)
+    inside = path / "model.safetensors"
+    return inside if inside.is_file() else path
+
+
+def pictures(arguments: tuple[str, ...]) -> list[Path]:
+    """Return the files meant, those below a folder in the order of their names.
+
+    Raises:
+        DataError: a folder holds no pictures.
+    """
+    found: list[Path] = []
+    for argument in arguments:
+        path = Path(argument)
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
+        if not inside:
+            raise DataError(f"{argument}: found no pictures in this folder. Name files, or another folder.")
+        found += inside
+    return found

@@ -1,0 +1,66 @@
+"""`sightline train`: from labelled pictures to a sealed model."""
+
+from __future__ import annotations
+
+import click
+
+from sightline.cli.options import read, recipe_options
+
+
+@click.command("train")
+@click.argument("source")
+@recipe_options
+@click.option("--out", metavar="DIR", help="Directory of the run. Default: the next free one below runs/.")
+@click.option("--overwrite", is_flag=True, help="Take the place of an earlier run in --out.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the pictures (training.epochs).")
+@click.option("--minutes", type=float, help="Train for so long (training.time_budget_minutes).")
+@click.option("--print-recipe", is_flag=True, help="Print the resolved recipe with its reasons, and stop.")
+@click.option("--quiet", is_flag=True, help="Print only the result.")
+def command(
+    source: str,
+    recipe_file: str | None,
+    overrides: tuple[str, ...],
+    out: str | None,
+    overwrite: bool,
+    epochs: int | None,
+    minutes: float | None,
+    print_recipe: bool,
+    quiet: bool,
+) -> None:
+    """Train on SOURCE: a folder with one folder of pictures per class (or train/ val/ test/ of such), a CSV, JSONL or
+    Parquet table, an .npz file, a folder of IDX files, or the word digits for an embedded set of handwritten digits.
+    """
+    recipe = read(recipe_file, overrides, {"training.epochs": epochs, "training.time_budget_minutes": minutes})
+    from sightline.cli.display import Display
+
+    display = Display(quiet=quiet or print_recipe)
+    display.hello()
+    if print_recipe:
+        from sightline.recipe import to_toml
+        from sightline.training import survey
+
+        resolved = survey(source, recipe, progress=display.progress).resolved
+        click.echo(to_toml(resolved.recipe, resolved.reasons), nl=False)
+        return
+
+    from sightline.errors import TrainingError
+    from sightline.training import prepare, start, survey
+    from sightline.training.directory import made
+
+    with made(out, source=source, overwrite=overwrite) as path:
+        surveyed = survey(source, recipe, progress=display.progress)
+        display.survey(surveyed)
+        prepared = prepare(surveyed, progress=display.progress)
+        display.prepared(prepared)
+        session = start(prepared, path)
+        display.session(session)
+        try:
+            for event in session.events():
+                display.event(event)
+        except (KeyboardInterrupt, TrainingError):
+            display.stopped()
+            if session.state.best:
+                display.sealed(session, session.seal())
+            raise
+        display.stopped()
+        display.sealed(session, session.seal())

@@ -1,0 +1,104 @@
+"""Where decoded pixels and file hashes are kept between runs, and how a file gets there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from sightline.errors import OutputError
+
+VARIABLE = "SIGHTLINE_CACHE"
+
+
+def cache_folder() -> Path:
+    """Return the cache folder: $SIGHTLINE_CACHE, or the platform's cache folder of the user. It need not exist."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_path("sightline", appauthor=False))
+
+
+def ready(folder: Path) -> Path:
+    """Create `folder` where it is missing and return it; raise OutputError where that is impossible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return folder
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, needed: int | None = None) -> Iterator[int]:
+    """Give the descriptor of a temporary file that takes the place of `path` at the end, all at once.
+
+    Readers see the old file or the whole new one, several writers may work at the same time (the last one stays), and
+    a failure inside the block leaves nothing behind.
+
+    Args:
+        path: the file to write; its folder is created.
+        needed: bytes that will be written, where known, for the message of a full disk.
+
+    Raises:
+        OutputError: the folder is read-only, or the disk is full.
+    """
+    folder = ready(path.parent)
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=folder)
+    except OSError as error:
+        raise unwritable(folder, error, needed) from error
+    try:
+        try:
+            yield descriptor
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        Path(temporary).replace(path)
+        _sync_folder(folder)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        if isinstance(error, OSError):
+            raise unwritable(folder, error, needed) from error
+        raise
+
+
+def room_for(needed: int, folder: Path) -> None:
+    """Raise OutputError before the work where `folder` plainly has less than `needed` bytes free."""
+    usage = shutil.disk_usage(folder)
+    if usage.total > 0 and usage.free < needed:
+        raise unwritable(folder, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), needed)
+
+
+def unwritable(folder: Path, error: OSError, needed: int | None = None) -> OutputError:
+    """Return the OutputError that tells why `folder` cannot be written to and what to do."""
+    remedy = f"Choose another cache folder: {VARIABLE}=/path/with/space"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        wanted = "" if needed is None else f"{needed:,} bytes are needed and "
+        return OutputError(f"{folder}: the disk is full, {wanted}{_free(folder):,} are free. Make room there. {remedy}")
+    return OutputError(f"{folder}: cannot be written to ({error.strerror or error}). {remedy}")
+
+
+def _free(folder: Path) -> int:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename alone may be lost with the power; Windows cannot open folders, and needs no such call.
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # some network file systems refuse to sync folders; the file itself is safe
+    finally:
+        os.close(descriptor)

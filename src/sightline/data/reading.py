@@ -1,0 +1,158 @@
+"""The one pass over every item of a source: read, hash, look at the header. Threads, with few items in flight."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import struct
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.data.header import probe
+from sightline.data.limits import Limits, Refused
+from sightline.data.progress import Progress
+from sightline.data.remembered import ENTRY, recall, remember
+from sightline.data.source import Source
+
+READ_AT_ONCE = 32
+"""Items in one task of a thread."""
+
+Result = TypeVar("Result")
+Task = TypeVar("Task")
+_Seen = tuple[bytes, int, int, int, int]
+
+
+def examine(
+    source: Source, *, limits: Limits, threads: int, progress: Progress
+) -> tuple[NDArray[np.void], dict[int, str]]:
+    """Return an entry for every item of `source`, shape (items,), and the reasons of those refused, by position.
+
+    Items whose file has not changed since it was last read are not read again.
+
+    Args:
+        source: what to read.
+        limits: what a single picture may cost.
+        threads: how many read at the same time, ≥ 1.
+        progress: advanced by one for every item.
+    """
+    count = len(source.labels)
+    refused: dict[int, str] = {}
+    progress.start("reading", count)
+    try:
+        stamps = source.stamps
+        if stamps is None:
+            entries, known = np.zeros(count, ENTRY), np.zeros(count, np.bool_)
+        else:
+            entries, known = recall(source.name, stamps)
+        for i in np.flatnonzero(known & _over(entries, limits)).tolist():
+            refused[i] = _excess(entries[i], limits)
+        progress.advance(int(known.sum()))
+        missing = np.flatnonzero(~known)
+
+        def look(chunk: NDArray[np.int64]) -> list[tuple[int, str]]:
+            return _examine_some(source, chunk, limits, entries)
+
+        chunks = [missing[at : at + READ_AT_ONCE] for at in range(0, len(missing), READ_AT_ONCE)]
+        with _calm():
+            for chunk, failures in zip(chunks, in_order(look, chunks, threads), strict=True):
+                refused.update(failures)
+                progress.advance(len(chunk))
+    finally:
+        progress.finish()
+    if stamps is not None and len(missing):
+        whole = entries.copy()
+        whole["stamp"][[i for i in refused if not known[i]]] = 0
+        remember(source.name, whole)
+    return entries, refused
+
+
+def in_order(work: Callable[[Task], Result], tasks: Sequence[Task], threads: int) -> Iterator[Result]:
+    """Yield `work` of every task, in their order, from threads; at most two tasks per thread are in flight."""
+    if threads <= 1:
+        yield from map(work, tasks)
+        return
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="sightline-read")
+    flying: deque[Future[Result]] = deque()
+    try:
+        for task in tasks:
+            if len(flying) >= 2 * threads:
+                yield flying.popleft().result()
+            flying.append(pool.submit(work, task))
+        while flying:
+            yield flying.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _examine_some(
+    source: Source, chunk: NDArray[np.int64], limits: Limits, entries: NDArray[np.void]
+) -> list[tuple[int, str]]:
+    """Fill the entries at `chunk`; return position and reason of each item that is refused."""
+    good: list[int] = []
+    seen: list[_Seen] = []
+    refused: list[tuple[int, str]] = []
+    for index in chunk.tolist():
+        try:
+            if source.sizes is not None:
+                limits.check_bytes(int(source.sizes[index]))
+            seen.append(_look(source.read(index), limits))
+            good.append(index)
+        except Refused as error:
+            refused.append((index, error.reason))
+        except MemoryError:
+            refused.append((index, "needs more memory than is free"))
+    # By columns: filling entries one by one costs more than hashing small pictures.
+    digests, sizes, widths, heights, channels = zip(*seen, strict=True) if seen else ((),) * 5
+    entries["digest"][good] = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 16)
+    entries["bytes"][good], entries["channels"][good] = sizes, channels
+    entries["width"][good], entries["height"][good] = widths, heights
+    return refused
+
+
+def _look(found: bytes | NDArray[np.uint8], limits: Limits) -> _Seen:
+    """Return digest, bytes, width, height and channels of one item."""
+    if isinstance(found, bytes):
+        header = probe(found, limits)
+        digest = hashlib.blake2b(found, digest_size=16).digest()
+        return digest, len(found), header.width, header.height, header.channels
+    height, width = found.shape[:2]
+    channels = found.shape[2] if found.ndim == len(("height", "width", "channels")) else 1
+    limits.check_pixels(height, width)
+    return _digest_of_pixels(found, height, width, channels), found.nbytes, width, height, channels
+
+
+def _digest_of_pixels(pixels: NDArray[np.uint8], height: int, width: int, channels: int) -> bytes:
+    # The shape comes first: 2 × 8 and 4 × 4 pixels may hold the same bytes.
+    hashed = hashlib.blake2b(struct.pack("<3I", height, width, channels), digest_size=16)
+    hashed.update(np.ascontiguousarray(pixels).data)
+    return hashed.digest()
+
+
+def _over(entries: NDArray[np.void], limits: Limits) -> NDArray[np.bool_]:
+    """Return which remembered entries are over limits that may have changed since, shape (items,)."""
+    pixels = entries["width"].astype(np.int64) * entries["height"]
+    over: NDArray[np.bool_] = (entries["bytes"] > limits.max_bytes) | (pixels > limits.max_pixels)
+    return over
+
+
+def _excess(entry: np.void, limits: Limits) -> str:
+    try:
+        limits.check_bytes(int(entry["bytes"]))
+        limits.check_pixels(int(entry["height"]), int(entry["width"]))
+    except Refused as error:
+        return error.reason
+    raise AssertionError("only entries over a limit come here")
+
+
+@contextlib.contextmanager
+def _calm() -> Iterator[None]:
+    """Keep Pillow's remarks on odd files off the terminal; a filter set here reaches all threads."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield

@@ -1,0 +1,175 @@
+"""The table of topics: what each is called, where it lives, which field chooses it and which test proves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One thing that can be explained."""
+
+    name: str
+    group: str
+    file: str
+    """Inside the package."""
+    function: str
+    """Whose docstring is the explanation."""
+    field: str
+    """Dotted name in the recipe."""
+    values: tuple[str | float, ...]
+    """What the field is set to, in TOML's words: the values that this topic covers, or an example of a number."""
+    test: str
+    """Inside the project."""
+    heading: str
+    """Of the lecture."""
+    aliases: tuple[str, ...] = ()
+
+
+SIGMOID = "Sigmoid"
+RELU = "Rectified linear unit"
+WEIGHTS = "Weight initialization"
+PREPROCESSING = "Preprocessing"
+BATCH = "Batch normalization"
+DROPOUT = "Dropout in the forward pass"
+MOMENTUM = "Adding momentum"
+RMSPROP = "Enter RMSProp"
+ADAM = "Adam"
+REGULARIZATION = "General layout: regularization"
+TRAINING = "General layout: training by SGD"
+
+HEADINGS = (
+    SIGMOID,
+    RELU,
+    WEIGHTS,
+    PREPROCESSING,
+    BATCH,
+    DROPOUT,
+    REGULARIZATION,
+    MOMENTUM,
+    RMSPROP,
+    ADAM,
+    TRAINING,
+)
+"""In the order of the lecture, which sets the network up first and then trains it."""
+
+
+def _activation(name: str, heading: str, *aliases: str) -> Topic:
+    test = "tests/lecture/test_activation.py"
+    return Topic(
+        name, "activation", "network/activation.py", name, "network.activation", (name,), test, heading, aliases
+    )
+
+
+def _initialization(name: str, *aliases: str) -> Topic:
+    file, test = "network/initialization.py", "tests/lecture/test_initialization.py"
+    return Topic(name, "initialization", file, name, "network.initialization", (name,), test, WEIGHTS, aliases)
+
+
+def _normalization(name: str, function: str, heading: str, *aliases: str) -> Topic:
+    file, test = "network/normalization.py", "tests/lecture/test_normalization.py"
+    return Topic(name, "normalization", file, function, "network.normalization", (function,), test, heading, aliases)
+
+
+def _preprocessing(name: str, values: tuple[str, ...], *aliases: str) -> Topic:
+    file, test = "preprocessing/steps.py", "tests/lecture/test_preprocessing.py"
+    return Topic(name, "preprocessing", file, name, f"preprocessing.{name}", values, test, PREPROCESSING, aliases)
+
+
+def _optimizer(name: str, heading: str, *aliases: str) -> Topic:
+    file, test = f"optimization/{name}.py", "tests/lecture/test_update_rules.py"
+    return Topic(name, "optimizer", file, name, "optimizer", (name,), test, heading, aliases)
+
+
+def _schedule(name: str, *aliases: str) -> Topic:
+    file, test = "optimization/schedule.py", "tests/lecture/test_schedule.py"
+    return Topic(name, "schedule", file, name, "schedule", (name,), test, TRAINING, aliases)
+
+
+TOPICS = (
+    _activation("sigmoid", SIGMOID, "logistic"),
+    _activation("tanh", SIGMOID, "hyperbolic tangent"),
+    _activation("relu", RELU, "rectifier", "rectified linear unit"),
+    _activation("leaky_relu", RELU, "lrelu"),
+    _activation("elu", RELU, "exponential linear unit"),
+    _activation("selu", RELU, "self-normalizing"),
+    _activation("gelu", RELU, "gaussian error linear unit"),
+    _activation("silu", RELU, "swish"),
+    _initialization("xavier", "glorot"),
+    _initialization("he", "kaiming", "msra"),
+    _initialization("lecun"),
+    _initialization("normal", "gaussian"),
+    _initialization("orthogonal"),
+    _preprocessing("center", ("channel", "pixel", "none"), "zero-center", "mean subtraction", "mean image"),
+    _preprocessing("scale", ("channel", "pixel", "none"), "normalize", "standardize", "standard deviation"),
+    _preprocessing("decorrelate", ("zca", "pca", "none"), "zca", "pca", "whiten", "whitening", "decorrelation"),
+    _normalization("batch_norm", "batch", BATCH, "batch", "batch normalization", "bn"),
+    _normalization("group_norm", "group", BATCH, "group", "group normalization", "gn"),
+    _normalization("no_normalization", "none", BATCH, "none"),
+    Topic(
+        "dropout",
+        "dropout",
+        "network/dropout.py",
+        "units",
+        "network.dropout",
+        (0.3,),
+        "tests/lecture/test_dropout.py",
+        DROPOUT,
+        ("drop probability",),
+    ),
+    Topic(
+        "spatial_dropout",
+        "dropout",
+        "network/dropout.py",
+        "maps",
+        "network.dropout_where",
+        ("blocks", "everywhere"),
+        "tests/lecture/test_dropout.py",
+        DROPOUT,
+        ("dropout where", "dropout2d"),
+    ),
+    _optimizer("sgd", MOMENTUM, "gradient descent", "stochastic gradient descent"),
+    _optimizer("momentum", MOMENTUM, "velocity", "heavy ball"),
+    _optimizer("nesterov", MOMENTUM, "nag"),
+    _optimizer("rmsprop", RMSPROP),
+    _optimizer("adadelta", RMSPROP),
+    _optimizer("adam", ADAM),
+    _optimizer("adamw", ADAM),
+    _schedule("constant", "constant rate"),
+    _schedule("step", "step decay", "multistep"),
+    _schedule("cosine", "cosine decay", "cosine annealing"),
+    _schedule("one_cycle", "super-convergence"),
+    Topic(
+        "warm_up",
+        "schedule",
+        "optimization/schedule.py",
+        "warm_up",
+        "schedule.warmup_epochs",
+        (2.0,),
+        "tests/lecture/test_schedule.py",
+        TRAINING,
+        ("warmup epochs",),
+    ),
+    Topic(
+        "weight_decay",
+        "regularization",
+        "optimization/parameter_groups.py",
+        "parameter_groups",
+        "optimizer.weight_decay",
+        (0.05,),
+        "tests/optimization/test_parameter_groups.py",
+        REGULARIZATION,
+        ("l2", "decayed"),
+    ),
+    Topic(
+        "clipping",
+        "regularization",
+        "optimization/clipping.py",
+        "clip_norm",
+        "optimizer.clip_norm",
+        (1.0,),
+        "tests/optimization/test_clipping.py",
+        TRAINING,
+        ("clip norm", "gradient clipping"),
+    ),
+)

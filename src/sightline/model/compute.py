@@ -1,0 +1,102 @@
+"""From pixels to scores, in groups of one size, so that a picture's numbers depend on nothing but the picture.
+
+A sum of floats depends on its order. Libraries choose that order by the number of rows in a batch and by the number of
+threads that share one product, so that the same picture can differ in the last bit alone or in company, on two cores
+or on four. Here every product sees a group of one fixed size, the last one filled up with zeros, and runs on a single
+thread; several groups run side by side. What remains is the machine: processors with other instructions, another
+version of torch, a GPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
+from numpy.typing import NDArray
+
+from sightline.errors import ModelFileError, RecipeError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PIXELS_AT_ONCE = 16_384
+"""Of one group: enough to keep a processor busy, and few enough that a single picture is quick."""
+LARGEST_GROUP = 32
+GROUPS_ON_DEVICE = 8
+"""Groups that a GPU takes at once."""
+
+Outcome = Literal["scores", "probabilities"]
+Group = Callable[[NDArray[np.uint8]], Float32[ndarray, "picture class"]]
+"""A function of one group's pixels, shape (at most the group's size, height, width, channels)."""
+
+
+class Computation:
+    """Preprocessing and network, on as many devices as were asked for."""
+
+    def __init__(self, network: nn.Module, preprocessing: nn.Module) -> None:
+        self._modules = {"cpu": (network, preprocessing)}
+        self._moving = threading.Lock()
+
+    def of_groups(self, size: int, *, device: str, outcome: Outcome) -> Group:
+        """Return the function that computes one group; on the CPU it may run in several threads at a time.
+
+        Raises:
+            RecipeError: the machine has no such device.
+        """
+        import torch
+
+        network, preprocessing = self._on(device)
+
+        def compute(pixels: NDArray[np.uint8]) -> Float32[ndarray, "picture class"]:
+            filled = np.zeros((size, *pixels.shape[1:]), np.uint8)
+            filled[: len(pixels)] = pixels
+            with torch.inference_mode(), torch.autocast(torch.device(device).type, enabled=False), _exactly(device):
+                scores = network(preprocessing(torch.from_numpy(filled).to(device))).cpu()
+                if outcome == "probabilities":
+                    scores = torch.softmax(scores.double(), dim=1).float()
+            result: NDArray[np.float32] = scores[: len(pixels)].numpy()
+            if not np.isfinite(result).all():
+                raise ModelFileError("the model's scores are not finite: its weights are too large. Train it again.")
+            return result
+
+        return compute
+
+    def _on(self, device: str) -> tuple[nn.Module, nn.Module]:
+        with self._moving:
+            if device not in self._modules:
+                try:
+                    network, preprocessing = copy.deepcopy(self._modules["cpu"])
+                    self._modules[device] = (network.to(device), preprocessing.to(device))
+                except (RuntimeError, AssertionError) as error:
+                    first = str(error).strip().split("\n", 1)[0]
+                    raise RecipeError(
+                        f"device: {device!r} cannot be used here ({first}). Wanted cpu, or cuda or mps where present."
+                    ) from error
+            return self._modules[device]
+
+
+def group_size(image_size: tuple[int, int], *, on_cpu: bool) -> int:
+    """Return how many pictures are computed at once: a power of 2 that depends on their size alone."""
+    height, width = image_size
+    size = 1
+    while size < LARGEST_GROUP and 2 * size * height * width <= PIXELS_AT_ONCE:
+        size *= 2
+    return size if on_cpu else size * GROUPS_ON_DEVICE
+
+
+def _exactly(device: str) -> contextlib.AbstractContextManager[None]:
+    """Return a context without CUDA's rounding to TF32 and its choice of algorithm by a race."""
+    import torch
+
+    if not device.startswith("cuda"):
+        return contextlib.nullcontext()
+    flags: contextlib.AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    return flags

@@ -1,0 +1,179 @@
+"""A sealed model in use: from pictures to probabilities."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from numpy import ndarray
+from numpy.typing import NDArray
+from pydantic import JsonValue, ValidationError
+
+from sightline.data import Limits, Progress, Silent
+from sightline.data.decode import Decoder
+from sightline.errors import DataError, ModelFileError, RecipeError
+from sightline.model.compute import Computation, Outcome, group_size
+from sightline.model.description import Description
+from sightline.model.inputs import Inputs, items
+from sightline.model.predicting import decoding, predict
+from sightline.model.predictions import Predictions, check_top
+from sightline.model.workers import in_order, workers
+from sightline.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Model:
+    """A trained network with all that belongs to it. Made by `load`; several threads may use one at a time.
+
+    A picture's probabilities depend on the picture and on `batch_size`, which by default follows from the image size
+    alone: not on the other pictures, their number or order, nor on the number of threads. On one machine with one
+    version of torch they are equal bit by bit in every process. `sightline.model.compute` says how.
+    """
+
+    def __init__(self, network: nn.Module, preprocessing: nn.Module, description: Description) -> None:
+        self.description = description
+        self._computation = Computation(network, preprocessing)
+
+    def __repr__(self) -> str:
+        height, width = self.description.inputs.image_size
+        return f"<Model {self.description.network.name}, {len(self.class_names)} classes, {height} × {width} pixels>"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In the order of the columns of probabilities."""
+        return self.description.class_names
+
+    @property
+    def metrics(self) -> Mapping[str, JsonValue]:
+        """As measured when the model was sealed."""
+        return self.description.metrics
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Why each automatic choice of the recipe fell as it did, by dotted field."""
+        return self.description.reasons
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe of the training.
+
+        Raises:
+            ModelFileError: another version of Sightline wrote it, with choices that this one does not know.
+        """
+        try:
+            return Recipe.model_validate_json(json.dumps(self.description.recipe))
+        except ValidationError as error:
+            raise ModelFileError(
+                f"the model's recipe, of Sightline {self.description.versions.get('sightline', '?')}, has choices that "
+                "this version does not know. Predicting works; read description.recipe instead."
+            ) from error
+
+    def predict(
+        self,
+        inputs: Inputs,
+        *,
+        top_k: int = 5,
+        skip_refused: bool = False,
+        batch_size: int | None = None,
+        device: str = "cpu",
+        decoder: Decoder | None = None,
+        limits: Limits | None = None,
+        progress: Progress | None = None,
+    ) -> Predictions:
+        """Say what is in pictures: decoded, resized and preprocessed as in the training.
+
+        Memory holds a few pictures per thread at a time, however many there are.
+
+        Args:
+            inputs: one picture or several: paths, bytes of files, uint8 arrays (h, w) or (h, w, c), Pillow images; or
+                an array (n, h, w, c) or (n, h, w).
+            top_k: classes per picture when the predictions are listed.
+            skip_refused: leave out pictures that cannot be decoded, and list them in `refused`.
+            batch_size: pictures computed at once; another number may change the last bit. None: by the image size.
+            device: `cpu`, `cuda` or `mps`.
+            decoder: of JPEGs. None: the one of the training; another may change pixels slightly.
+            limits: what a single picture may cost.
+            progress: told of each picture.
+
+        Raises:
+            DataError: pictures cannot be decoded, each one listed with its reason; or an input is no picture; or the
+                decoder of the training is not installed.
+            RecipeError: an argument is out of range, or the machine has no such device.
+        """
+        check_top(top_k)
+        rules = self.description.inputs
+        if decoder is not None:
+            rules = rules.model_copy(update={"decoder": decoder})
+        size = self._size(batch_size, device)
+        judged = predict(
+            items(inputs),
+            shape=(*rules.image_size, rules.channels),
+            classes=len(self.class_names),
+            decode_item=decoding(rules, limits),
+            compute=self._computation.of_groups(size, device=device, outcome="probabilities"),
+            size=size,
+            threads=_threads(),
+            compute_in_threads=device == "cpu",
+            skip_refused=skip_refused,
+            progress=progress or Silent(),
+        )
+        return Predictions(judged.kept, self.class_names, judged.probabilities, judged.refused, top_k)
+
+    def probabilities(
+        self, pixels: UInt8[Tensor | ndarray, "picture height width channel"], *, device: str = "cpu"
+    ) -> Float32[Tensor, "picture class"]:
+        """Return the probabilities of pictures that are decoded already: those of `predict`, bit by bit.
+
+        Raises:
+            DataError: `pixels` are not uint8 of the model's size and channels.
+            RecipeError: the machine has no such device.
+        """
+        return self._computed(pixels, device, "probabilities")
+
+    def scores(
+        self, pixels: UInt8[Tensor | ndarray, "picture height width channel"], *, device: str = "cpu"
+    ) -> Float32[Tensor, "picture class"]:
+        """Return the network's scores (logits) of pictures that are decoded already; their softmax is `probabilities`.
+
+        Raises:
+            DataError: `pixels` are not uint8 of the model's size and channels.
+            RecipeError: the machine has no such device.
+        """
+        return self._computed(pixels, device, "scores")
+
+    def _computed(self, pixels: Tensor | NDArray[np.uint8], device: str, outcome: Outcome) -> Tensor:
+        import torch
+
+        array = np.asarray(pixels)
+        rules = self.description.inputs
+        wanted = (*rules.image_size, rules.channels)
+        if array.dtype != np.uint8 or array.shape[1:] != wanted:
+            shape = ", ".join(map(str, wanted))
+            raise DataError(f"found {array.dtype} pixels of shape {array.shape}, wanted uint8 of shape (n, {shape}).")
+        size = self._size(None, device)
+        compute = self._computation.of_groups(size, device=device, outcome=outcome)
+        groups = [array[start : start + size] for start in range(0, len(array), size)]
+        # A GPU is driven from one thread, the calls follow one another there anyway.
+        count = max(1, min(_threads(), len(groups))) if device == "cpu" else 1
+        with workers(count) as pool:
+            computed = list(in_order(pool, compute, groups, ahead=2 * count + 1))
+        empty = np.zeros((0, len(self.class_names)), np.float32)
+        return torch.from_numpy(np.concatenate([empty, *computed]))
+
+    def _size(self, batch_size: int | None, device: str) -> int:
+        if batch_size is None:
+            return group_size(self.description.inputs.image_size, on_cpu=device == "cpu")
+        if batch_size < 1:
+            raise RecipeError(f"batch_size: found {batch_size}, wanted 1 or more.")
+        return batch_size
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()

@@ -1,0 +1,59 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from sightline.errors import OutputError
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put `data` at `path`. Whatever happens, there is the older file or the whole new one, and no litter.
+
+    Raises:
+        OutputError: the folder is missing or read-only, the disk is full, or `path` is a folder.
+    """
+    # Not tempfile: it makes files that nobody else may read.
+    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.part")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        descriptor = os.open(temporary, _FLAGS, 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({_reason(error, len(data))}).") from error
+
+
+def _reason(error: OSError, size: int) -> str:
+    said = (error.strerror or str(error)).lower()
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{said}; {size:,} bytes are needed: make room, or choose another place"
+    return f"{said}; choose another place"
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename alone may be lost with the power. Windows cannot open folders, and needs no such call.
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems refuse; the file itself is safe
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,90 @@
+"""VGG: plain stacks of 3×3 convolutions, each stack at half the size of the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sightline.network import dropout
+from sightline.network.activation import build_activation
+from sightline.network.normalization import NormalizationName, build_normalization
+from sightline.network.pooling import PoolingName, build_pooling, halved
+from sightline.recipe.network import ActivationName
+
+LARGEST_MAP = 7
+
+
+class VGG(nn.Module):
+    """Stages of 3×3 convolutions, each stage pooled to half its size, then dense layers.
+
+    With widths (64, 128, 256, 512, 512), convolutions (1, 1, 2, 2, 2), hidden (4096, 4096) and pictures of 224 pixels,
+    parameters have the names and shapes of torchvision's vgg11 and vgg11_bn; other convolutions give vgg13 to vgg19.
+
+    A side that has come down to one pixel is not pooled further, so that any picture fits any number of stages.
+    Without hidden layers the last maps are averaged to one number each. With hidden layers they are averaged to 7×7
+    pixels, as in torchvision, but never enlarged: smaller maps go in as they are.
+
+    Args:
+        channels: of the picture, 1 or 3.
+        classes: number of scores.
+        image_size: height and width in pixels.
+        widths: number of maps in each stage.
+        convolutions: number of convolutions in each stage.
+        hidden: units of the dense layers before the last one.
+        normalization: after every convolution; dense layers have none.
+        unit_dropout: probability to drop a unit before the last layer, and after every other hidden layer.
+        map_dropout: probability to drop a map after each stage.
+
+    Source: Simonyan and Zisserman, Very deep convolutional networks for large-scale image recognition (ICLR 2015).
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        classes: int,
+        image_size: tuple[int, int],
+        widths: Sequence[int],
+        convolutions: Sequence[int],
+        hidden: Sequence[int],
+        activation: ActivationName,
+        normalization: NormalizationName,
+        pooling: PoolingName,
+        unit_dropout: float,
+        map_dropout: float,
+    ) -> None:
+        super().__init__()
+        features: list[nn.Module] = []
+        size = image_size
+        for width, count in zip(widths, convolutions, strict=True):
+            for _ in range(count):
+                features.append(nn.Conv2d(channels, width, 3, padding=1))
+                if normalization != "none":
+                    features.append(build_normalization(normalization, width))
+                features.append(build_activation(activation))
+                channels = width
+            window = halved(size)
+            pool = build_pooling(pooling, window)
+            # One slot for both: the names of the layers behind must not depend on dropout.
+            features.append(nn.Sequential(pool, dropout.maps(map_dropout)) if map_dropout else pool)
+            size = (size[0] // window[0], size[1] // window[1])
+        self.features = nn.Sequential(*features)
+
+        target = (min(LARGEST_MAP, size[0]), min(LARGEST_MAP, size[1])) if hidden else (1, 1)
+        self.avgpool = nn.AdaptiveAvgPool2d(target) if target != size else nn.Identity()
+
+        classifier: list[nn.Module] = []
+        inputs = channels * target[0] * target[1]
+        for units in hidden:
+            classifier += [nn.Linear(inputs, units), build_activation(activation), dropout.units(unit_dropout)]
+            inputs = units
+        # Apart from the classifier: its layers' names must not depend on dropout.
+        self.dropout = dropout.units(0.0 if hidden else unit_dropout)
+        self.classifier = nn.Sequential(*classifier, nn.Linear(inputs, classes))
+
+    def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
+        maps = self.avgpool(self.features(images))
+        scores: Tensor = self.classifier(self.dropout(maps.flatten(1)))
+        return scores

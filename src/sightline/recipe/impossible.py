@@ -1,0 +1,64 @@
+"""Choices that cannot be honored together: an explicit choice is never ignored, so each pair is a mistake.
+
+Each function takes the whole recipe and returns `field: sentence`, or None where there is nothing wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sightline.recipe.recipe import Recipe
+
+BLACK = 0
+WHITENING_EPSILON = 1e-2
+
+
+def batch_of_one_with_batch_normalization(recipe: Recipe) -> str | None:
+    """A single picture minus the mean of itself is nothing."""
+    if recipe.training.batch_size != 1 or recipe.network.normalization != "batch":
+        return None
+    return (
+        'training.batch_size: found 1 with network.normalization "batch", which compares the pictures of a batch; '
+        'wanted 2 or more, or normalization "group" or "none".'
+    )
+
+
+def warmup_as_long_as_the_training(recipe: Recipe) -> str | None:
+    """The rate would never be reached and the schedule never begin."""
+    epochs, warmup = recipe.training.epochs, recipe.schedule.warmup_epochs
+    if epochs == "auto" or warmup < epochs:
+        return None
+    return (
+        f"schedule.warmup_epochs: found {warmup:g} with training.epochs {epochs}, so that the {recipe.schedule.name} "
+        "schedule would never begin; wanted fewer epochs of warm-up than of training."
+    )
+
+
+def padding_without_fit(recipe: Recipe) -> str | None:
+    """Only fitted pictures are padded."""
+    if recipe.data.resize == "fit" or recipe.data.padding_value == BLACK:
+        return None
+    return (
+        f'data.padding_value: found {recipe.data.padding_value} with data.resize "{recipe.data.resize}", which never '
+        'pads; wanted resize "fit", or no padding_value.'
+    )
+
+
+def epsilon_without_whitening(recipe: Recipe) -> str | None:
+    """The number has no place to act."""
+    if recipe.preprocessing.decorrelate != "none" or recipe.preprocessing.whitening_epsilon == WHITENING_EPSILON:
+        return None
+    return (
+        f"preprocessing.whitening_epsilon: found {recipe.preprocessing.whitening_epsilon:g} with decorrelate "
+        '"none", which does not whiten; wanted decorrelate "pca" or "zca", or no whitening_epsilon.'
+    )
+
+
+PAIRS: tuple[Callable[[Recipe], str | None], ...] = (
+    batch_of_one_with_batch_normalization,
+    warmup_as_long_as_the_training,
+    padding_without_fit,
+    epsilon_without_whitening,
+)

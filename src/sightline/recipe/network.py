@@ -1,0 +1,151 @@
+"""The network: architecture, activation, initialization, normalization and dropout."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from sightline.recipe.choices import Auto, Choices, named
+
+ActivationName = Literal["sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu"]
+Width = Annotated[int, Field(ge=1, le=4096)]
+Distribution = Literal["normal", "uniform"]
+
+
+class AutoInitialization(Choices):
+    """Chosen from the activation: He for rectifiers, LeCun for SELU, Xavier for sigmoid and tanh."""
+
+    name: Literal["auto"] = "auto"
+
+
+class Xavier(Choices):
+    """Variance 2 / (fan_in + fan_out): keeps the spread of signals and gradients of tanh-like units."""
+
+    name: Literal["xavier"] = "xavier"
+    distribution: Distribution = Field(default="uniform", description="Uniform in the paper (Glorot and Bengio 2010).")
+
+
+class He(Choices):
+    """Variance 2 / fan: makes up for the half of the signal that a rectifier removes."""
+
+    name: Literal["he"] = "he"
+    distribution: Distribution = Field(default="normal", description="Normal in the paper (He et al. 2015).")
+    fan: Literal["in", "out"] = Field(default="in", description="in keeps the forward spread, out the backward one.")
+
+
+class LeCun(Choices):
+    """Variance 1 / fan_in: keeps the spread of a linear or self-normalizing (SELU) network."""
+
+    name: Literal["lecun"] = "lecun"
+    distribution: Distribution = Field(default="normal", description="Normal as SELU wants it (Klambauer et al. 2017).")
+
+
+class Normal(Choices):
+    """A fixed standard deviation, whatever the layer's size: the choice that fails with depth."""
+
+    name: Literal["normal"] = "normal"
+    std: float = Field(default=0.01, gt=0, le=10, description="Standard deviation of every weight.")
+
+
+class Orthogonal(Choices):
+    """A random orthogonal matrix: keeps the norm of what passes (Saxe et al. 2014)."""
+
+    name: Literal["orthogonal"] = "orthogonal"
+    gain: Auto | Annotated[float, Field(gt=0, le=10)] = Field(
+        default="auto", description="Factor on the matrix. auto: the activation's own gain, √2 for ReLU."
+    )
+
+
+Initialization = Annotated[
+    Annotated[AutoInitialization | Xavier | He | LeCun | Normal | Orthogonal, Field(discriminator="name")],
+    BeforeValidator(named("auto")),
+]
+
+
+class NetworkChoices(Choices):
+    """What every architecture lets you choose."""
+
+    activation: ActivationName = Field(default="relu", description="Non-linearity after every hidden layer.")
+    initialization: Initialization = Field(
+        default_factory=AutoInitialization, description="How weights start; biases start at 0."
+    )
+    normalization: Literal["batch", "group", "none"] = Field(
+        default="batch",
+        description="batch over the batch and the picture; group within each picture, for small batches.",
+    )
+    dropout: Auto | Annotated[float, Field(ge=0, lt=1, title="a probability")] = Field(
+        default="auto", description="Probability to DROP a unit (not to keep it). auto: by the amount of data."
+    )
+    dropout_where: Literal["classifier", "blocks", "everywhere"] = Field(
+        default="classifier",
+        description="Before the last layer, after each stage of convolutions (whole maps), or both.",
+    )
+    pooling: Literal["max", "average"] = Field(
+        default="max", description="How stages shrink their maps (for resnet: in the stem)."
+    )
+
+
+class AutoNetwork(NetworkChoices):
+    """The architecture is chosen from the size and number of the pictures and from the machine."""
+
+    name: Literal["auto"] = "auto"
+
+
+class LeNet(NetworkChoices):
+    """Two convolutions and three dense layers, after LeCun et al. 1998, with a free width."""
+
+    name: Literal["lenet"] = "lenet"
+    width: float = Field(
+        default=1.0, gt=0, le=64, description="Factor on every layer's number of units (6, 16, 120, 84)."
+    )
+
+
+class VGG(NetworkChoices):
+    """Plain stacked 3×3 convolutions, after Simonyan and Zisserman 2015, with free depth and width."""
+
+    name: Literal["vgg"] = "vgg"
+    widths: tuple[Width, ...] = Field(
+        default=(32, 64, 128), strict=False, min_length=1, max_length=8, description="Number of maps in each stage."
+    )
+    convolutions: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
+        default=(1, 2, 2),
+        strict=False,
+        min_length=1,
+        max_length=8,
+        description="Number of 3×3 convolutions in each stage.",
+    )
+    hidden: tuple[Width, ...] = Field(
+        default=(),
+        strict=False,
+        max_length=4,
+        description="Dense layers between the pooled maps and the output; none by default.",
+    )
+
+    @model_validator(mode="after")
+    def _a_width_per_stage(self) -> VGG:
+        if len(self.widths) != len(self.convolutions):
+            raise ValueError(
+                f"widths has {len(self.widths)} stages and convolutions {len(self.convolutions)}; wanted the same "
+                "number in both."
+            )
+        return self
+
+
+class ResNet(NetworkChoices):
+    """Residual network, after He et al. 2016. Parameters are named as in torchvision and timm."""
+
+    name: Literal["resnet"] = "resnet"
+    depth: Literal[18, 34, 50] = Field(default=18, description="Number of weighted layers of the published variants.")
+    width: Annotated[int, Field(ge=4, le=512)] = Field(
+        default=64, description="Maps of the first stage; each later stage doubles them. 64 fits published weights."
+    )
+    stem: Auto | Literal["small", "large"] = Field(
+        default="auto",
+        description="large: 7×7 stride 2 and pooling (224 px); small: 3×3 stride 1. auto: large from 96 px.",
+    )
+
+
+Network = Annotated[
+    Annotated[AutoNetwork | LeNet | VGG | ResNet, Field(discriminator="name")], BeforeValidator(named("auto"))
+]

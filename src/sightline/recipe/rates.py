@@ -1,0 +1,61 @@
+"""Usual learning rates of the update rules: plain numbers for `"auto"` and for advice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+REFERENCE_BATCH = 128
+
+
+@dataclass(frozen=True)
+class UsualRate:
+    """What is usual for one update rule."""
+
+    value: float
+    """Peak rate at a batch of 128 pictures."""
+    low: float
+    high: float
+    """Bounds of the range in which the rule usually works, whatever the batch."""
+    scaling: Literal["linear", "root", "none"]
+    """How the rate follows the batch: in proportion (Goyal et al. 2017), by the root (Malladi et al. 2022), or not."""
+
+
+USUAL_RATES = {
+    "sgd": UsualRate(0.2, 1e-3, 1.0, "linear"),
+    "momentum": UsualRate(0.05, 1e-4, 0.5, "linear"),
+    "nesterov": UsualRate(0.05, 1e-4, 0.5, "linear"),
+    "rmsprop": UsualRate(1e-3, 1e-5, 1e-2, "root"),
+    "adadelta": UsualRate(1.0, 0.1, 10.0, "none"),
+    "adam": UsualRate(2e-3, 1e-5, 1e-2, "root"),
+    "adamw": UsualRate(2e-3, 1e-5, 1e-2, "root"),
+}
+
+
+def usual_rate(name: str, batch_size: int) -> tuple[float, str]:
+    """Return the rate that `"auto"` stands for and the reason, for update rule `name` at `batch_size` pictures a step.
+
+    The average of a larger batch is less noisy and bears a longer step: in proportion for the SGD family, by the square
+    root for rules that divide by the gradient's size. The result never leaves the usual range.
+    """
+    usual = USUAL_RATES[name]
+    ratio = batch_size / REFERENCE_BATCH
+    factor = {"linear": ratio, "root": math.sqrt(ratio), "none": 1.0}[usual.scaling]
+    value = float(f"{min(max(usual.value * factor, usual.low), usual.high):.3g}")
+    reason = f"usual for {name}"
+    if usual.scaling == "none":
+        return value, f"{reason} at any batch size"
+    reason += f" at batch {REFERENCE_BATCH}"
+    if ratio != 1:
+        how = "in proportion" if usual.scaling == "linear" else "with the square root"
+        reason += f" ({usual.value:g}), scaled {how} to batch {batch_size}"
+    if value in (usual.low, usual.high):
+        reason += ", kept in the usual range"
+    return value, reason
+
+
+def usual_range(name: str) -> tuple[float, float]:
+    """Return the lowest and highest usual learning rate of update rule `name`."""
+    usual = USUAL_RATES[name]
+    return usual.low, usual.high

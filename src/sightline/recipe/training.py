@@ -1,0 +1,51 @@
+"""How long, how and on what to train."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from sightline.recipe.choices import Auto, Choices
+
+
+class Training(Choices):
+    """Length, batches, numbers and device."""
+
+    epochs: Auto | Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default="auto", description="Passes over the training pictures. auto: by their number, size and the machine."
+    )
+    time_budget_minutes: float = Field(
+        default=0.0, ge=0, description="Minutes to train; the speed is measured first and epochs follow. 0: no budget."
+    )
+    batch_size: Auto | Annotated[int, Field(ge=1, le=65_536)] = Field(
+        default="auto", description="Pictures per step. auto: 128, less when there are few pictures."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="auto: bfloat16 where the processor computes in it, otherwise float32."
+    )
+    channels_last: Auto | bool = Field(default="auto", description="Memory layout NHWC. auto: true, except on mps.")
+    compile: bool = Field(
+        default=False, description="torch.compile: slower to start, faster to run; needs a C++ compiler."
+    )
+    early_stopping: int = Field(
+        default=0, ge=0, description="Epochs without a better validation loss after which to stop; 0: never."
+    )
+    weight_averaging: float = Field(
+        default=0.0, ge=0, lt=1, description="Decay per step of the running average of weights (EMA); 0: none."
+    )
+    deterministic: bool = Field(default=True, description="Only operations that give the same bits each time.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="auto: cuda, then mps, then cpu.")
+    threads: Auto | Annotated[int, Field(ge=1, le=1024)] = Field(
+        default="auto", description="CPU threads. auto: all cores."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of initialization, order and dropout.")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Training:
+        if self.time_budget_minutes > 0 and self.epochs != "auto":
+            raise ValueError(
+                f"found epochs {self.epochs} and time_budget_minutes {self.time_budget_minutes:g}; wanted one of the "
+                "two: leave the other out."
+            )
+        return self

@@ -1,0 +1,30 @@
+"""Training: prepare, loop, evaluate, and the run it leaves."""
+
+from sightline.training.events import EpochEnd, EpochStart, Event, StepEnd
+from sightline.training.judge import Judgment, judge
+from sightline.training.metrics import Metrics, measure
+from sightline.training.prepare import Prepared, Survey, prepare, survey
+from sightline.training.resolve import Resolved, resolve
+from sightline.training.run import Run, train
+from sightline.training.session import Session, start
+
+__all__ = [
+    "EpochEnd",
+    "EpochStart",
+    "Event",
+    "Judgment",
+    "Metrics",
+    "Prepared",
+    "Resolved",
+    "Run",
+    "Session",
+    "StepEnd",
+    "Survey",
+    "judge",
+    "measure",
+    "prepare",
+    "resolve",
+    "start",
+    "survey",
+    "train",
+]

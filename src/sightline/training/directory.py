@@ -1,0 +1,120 @@
+"""The directory of a run: where it is made, and what lies in it."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from sightline.data import Catalogue, Split
+from sightline.errors import OutputError
+
+RECIPE = "recipe.toml"
+EVENTS = "events.jsonl"
+CATALOGUE = "catalogue.csv"
+REFUSED = "refused.csv"
+MODEL = "model.safetensors"
+METRICS = "metrics.json"
+FILES = (RECIPE, EVENTS, CATALOGUE, REFUSED, MODEL, METRICS)
+
+
+@contextlib.contextmanager
+def made(out: str | os.PathLike[str] | None, *, source: object, overwrite: bool) -> Iterator[Path]:
+    """Make the directory of a run for the body; take it away again where nothing was ever written to it.
+
+    It is made before anything is read, so that a place that cannot be written to is known at once.
+
+    Args:
+        out: where; None for the first free one of `runs/<source>-1`, `-2`, ….
+        source: what is trained on, for that name; "arrays" where it has none.
+        overwrite: take the place of an earlier run at `out`.
+
+    Raises:
+        OutputError: something else is there, or nothing can be written there.
+    """
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else "arrays"
+    path = _make(out, str(name), overwrite=overwrite)
+    try:
+        yield path
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.rmdir()  # which refuses where there is a file in it
+        raise
+
+
+def _make(out: str | os.PathLike[str] | None, source: str, *, overwrite: bool) -> Path:
+    try:
+        if out is None:
+            return _numbered(Path("runs"), source)
+        path = Path(out)
+        if path.is_dir() and any(path.iterdir()):
+            _clear(path, overwrite=overwrite)
+        path.mkdir(parents=True, exist_ok=True)
+        _try_to_write(path)
+    except OSError as error:
+        where = out if out is not None else Path("runs").resolve()
+        raise OutputError(
+            f"{where}: no run can be written there ({error.strerror}). Choose another place: --out DIR"
+        ) from error
+    return path
+
+
+def write_records(path: Path, catalogue: Catalogue, split: Split) -> None:
+    """Write which picture is on which side of the split, and which were left out and why."""
+    sides = np.full(len(catalogue.index), "train", dtype="<U10")
+    sides[split.validation] = "validation"
+    sides[split.test] = "test"
+    names, classes = catalogue.source.names, catalogue.class_names
+    rows = (
+        (digest.tobytes().hex(), classes[label], side, names[index])
+        for digest, label, side, index in zip(
+            catalogue.digests, catalogue.labels.tolist(), sides.tolist(), catalogue.index.tolist(), strict=True
+        )
+    )
+    _write_csv(path / CATALOGUE, ("digest", "class", "side", "name"), rows)
+    _write_csv(path / REFUSED, ("name", "reason"), ((refusal.name, refusal.reason) for refusal in catalogue.refused))
+
+
+def _write_csv(path: Path, head: tuple[str, ...], rows: object) -> None:
+    try:
+        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(head)
+            writer.writerows(rows)  # type: ignore[arg-type]
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}). Choose another place: --out DIR") from error
+
+
+def _numbered(folder: Path, source: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = re.sub(r"[^\w.-]+", "-", Path(source).stem if Path(source).suffix else Path(source).name).strip("-") or "run"
+    number = 1
+    while True:
+        path = folder / f"{stem}-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def _clear(path: Path, *, overwrite: bool) -> None:
+    if not (path / EVENTS).is_file():
+        says = f"{path}: holds files that are no run of Sightline. Choose an empty or new directory: --out DIR"
+        raise OutputError(says)
+    if not overwrite:
+        raise OutputError(f"{path}: a run is there already. Choose another --out, or replace it: --overwrite")
+    for name in FILES:
+        (path / name).unlink(missing_ok=True)
+
+
+def _try_to_write(path: Path) -> None:
+    probe = path / ".writable"
+    probe.touch()
+    probe.unlink()

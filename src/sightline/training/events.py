@@ -1,0 +1,52 @@
+"""What the training loop yields: plain data, one class per thing that happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sightline.training.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class EpochStart:
+    """An epoch begins."""
+
+    epoch: int
+    """1 for the first."""
+    epochs: int
+    steps: int
+    """Steps that this epoch will take."""
+    images: int
+
+
+@dataclass(frozen=True)
+class StepEnd:
+    """The weights were updated once."""
+
+    epoch: int
+    step: int
+    """Steps taken since the training began."""
+    images: int
+    """Pictures in this step."""
+    loss: float
+    """Mean loss of the step's pictures, smoothing and class weights included."""
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """Every training picture was seen once more, and the validation pictures were judged."""
+
+    epoch: int
+    step: int
+    learning_rate: float
+    training_loss: float
+    """Mean over the epoch's pictures while the weights were changing."""
+    training_accuracy: float
+    validation: Metrics | None
+    """None where the recipe holds out nothing for validation."""
+    best: bool
+    """These weights are the best so far by validation loss."""
+
+
+Event = EpochStart | StepEnd | EpochEnd

@@ -1,0 +1,135 @@
+"""Judging a sealed model on labelled pictures: the same decoding, statistics and metrics as in training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import log_softmax
+
+from sightline import data
+from sightline.data import Catalogue, Pixels, Progress, Refusal, Silent
+from sightline.errors import DataError
+from sightline.model import Model
+from sightline.training.hardware import machine
+from sightline.training.metrics import Metrics, measure
+from sightline.training.numerics import numerics
+
+Side = Literal["auto", "train", "validation", "test", "all"]
+
+GATHERED = 256
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """A model's metrics on one side of a source."""
+
+    metrics: Metrics
+    side: str
+    why: str
+    """Why this side was looked at."""
+    refused: tuple[Refusal, ...]
+
+
+def judge(
+    model: Model, source: Any, *, side: Side = "auto", device: str = "auto", progress: Progress | None = None
+) -> Judgment:
+    """Return how good `model` is on `source`.
+
+    Args:
+        model: a sealed model.
+        source: as for `train`; its classes must be among the model's, by name.
+        side: which pictures count. A picture's side follows from its content, so that pictures the model was trained
+            on are known again. `auto`: the test side where the source is what the model was trained on or has a test
+            set of its own, otherwise all.
+        device: where to compute.
+        progress: told of the long parts.
+
+    Raises:
+        DataError: classes that the model does not know, no pictures on that side, or a source that cannot be read.
+    """
+    progress = progress or Silent()
+    here = machine(device, None)
+    recipe = model.recipe
+    limits = data.Limits(recipe.data.max_pixels, recipe.data.max_bytes, recipe.data.max_seconds)
+    catalogue = data.build_catalogue(
+        data.open_source(source, progress=progress),
+        limits=limits,
+        threads=here.threads,
+        progress=progress,
+        max_refused_fraction=recipe.data.max_refused,
+        minimum_classes=1,
+    )
+    to_model = _classes(catalogue, model)
+    chosen, why = _choose(catalogue, model, side)
+    records = _records(catalogue, model, chosen)
+    rules = model.description.inputs
+    stored = data.store_pixels(
+        catalogue.take(records),
+        size=rules.image_size,
+        channels=rules.channels,
+        resize=rules.resize,
+        padding_value=rules.padding_value,
+        decoder=rules.decoder,
+        limits=limits,
+        threads=here.threads,
+        progress=progress,
+    )
+    undecoded = stored.refused
+    judged = catalogue.take(records).without([u.position for u in undecoded], [u.reason for u in undecoded])
+    with numerics(threads=here.threads, deterministic=True):
+        logs = np.concatenate(list(_log_probabilities(model, stored.pixels, progress, here.device)))
+    return Judgment(measure(logs, to_model[judged.labels]), chosen, why, judged.refused)
+
+
+def _classes(catalogue: Catalogue, model: Model) -> NDArray[np.int64]:
+    """Return the model's class for each class of the source."""
+    known = {name: position for position, name in enumerate(model.class_names)}
+    unknown = [name for name in catalogue.class_names if name not in known]
+    if unknown:
+        raise DataError(
+            f"{catalogue.source.name}: found the classes {', '.join(unknown[:5])}, which the model does not know; "
+            f"wanted classes among {', '.join(model.class_names[:10])}. Rename the folders or labels."
+        )
+    return np.array([known[name] for name in catalogue.class_names], dtype=np.int64)
+
+
+def _choose(catalogue: Catalogue, model: Model, side: Side) -> tuple[str, str]:
+    if side != "auto":
+        return side, "as asked"
+    if catalogue.digest == model.description.data_digest:
+        return "test", "the model was trained on this source, so only what was held out counts"
+    if (catalogue.subsets == 2).any():
+        return "test", "the source has a test set of its own"
+    return "all", "the model was not trained on this source"
+
+
+def _records(catalogue: Catalogue, model: Model, side: str) -> NDArray[np.int64]:
+    if side == "all":
+        return np.arange(len(catalogue), dtype=np.int64)
+    chosen = model.recipe.data
+    split = data.split(
+        catalogue,
+        seed=chosen.seed,
+        validation_fraction=chosen.validation_fraction,
+        test_fraction=chosen.test_fraction,
+    )
+    records: NDArray[np.int64] = np.sort(getattr(split, side))
+    if not len(records):
+        raise DataError(f"{catalogue.source.name}: no pictures are on the {side} side. Try --side all.")
+    return records
+
+
+def _log_probabilities(model: Model, pixels: Pixels, progress: Progress, device: str) -> Iterator[NDArray[np.float64]]:
+    progress.start("evaluating", len(pixels))
+    try:
+        for start in range(0, len(pixels), GATHERED):
+            part = np.arange(start, min(start + GATHERED, len(pixels)), dtype=np.int64)
+            logits = model.scores(pixels.gather(part), device=device)
+            yield log_softmax(logits.double(), dim=1).numpy()
+            progress.advance(len(part))
+    finally:
+        progress.finish()

@@ -1,0 +1,44 @@
+"""The append-only log of a run: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sightline.errors import OutputError
+
+
+class Log:
+    """`events.jsonl` of a run, opened for appending. A line is on its way to the disk when `write` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = path.open("a", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror}). Choose another --out.") from error
+
+    def write(self, kind: str, **values: Any) -> None:
+        """Append one event.
+
+        Raises:
+            OutputError: the disk is full or failing.
+        """
+        try:
+            self._file.write(json.dumps({"event": kind, **values}, ensure_ascii=False, allow_nan=False) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            says = f"{self._path}: cannot be written ({error.strerror}). Make room and train again."
+            raise OutputError(says) from error
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()

@@ -1,0 +1,73 @@
+"""The training loop: one visible generator of plain events; the caller decides what to do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.errors import TrainingError
+from sightline.training.events import EpochEnd, EpochStart, Event, StepEnd
+from sightline.training.metrics import Metrics
+from sightline.training.state import State, copied
+from sightline.training.step import Shard, Step
+
+Batches = Callable[[int], Sequence[NDArray[np.int64]]]
+"""The batches of an epoch, as positions in the catalogue."""
+
+
+def train(
+    state: State,
+    *,
+    epochs: int,
+    batches: Batches,
+    load: Callable[[NDArray[np.int64]], Sequence[Shard]],
+    step: Step,
+    learning_rate: Callable[[int], float],
+    judge: Callable[[State], Metrics | None],
+    describe: Callable[[NDArray[np.int64]], str],
+) -> Iterator[Event]:
+    """Train `state` in place from where it stands to `epochs`, and yield what happens.
+
+    Args:
+        state: changed in place; a consumer may look at it whenever it has been yielded to.
+        epochs: how many in all.
+        batches: the order of an epoch, counted from 1.
+        load: pixels and labels of a batch, as shards.
+        step: one update.
+        learning_rate: of each step, counted from 0.
+        judge: metrics on the validation pictures, or None where there are none.
+        describe: names the pictures of a batch for a message.
+
+    Raises:
+        TrainingError: a loss that is not finite. The weights are as they were before that step.
+    """
+    while state.epoch < epochs:
+        epoch = state.epoch + 1
+        order = batches(epoch)
+        images = sum(len(records) for records in order)
+        yield EpochStart(epoch, epochs, len(order), images)
+        state.network.train()
+        loss, right, rate = 0.0, 0, 0.0
+        for records in order:
+            rate = learning_rate(state.step)
+            judged = step(state, load(records), rate)
+            if not judged.finite:
+                raise TrainingError(
+                    f"epoch {epoch}, step {state.step + 1}: the loss is {judged.loss} at a learning rate of "
+                    f"{rate:.3g}, so the weights were left as they were before it. Try a lower rate "
+                    f"(--set optimizer.learning_rate={rate / 10:.1g}) or --set optimizer.clip_norm=1. "
+                    f"The step's pictures: {describe(records)}"
+                )
+            loss += judged.loss * len(records)
+            right += judged.right
+            yield StepEnd(epoch, state.step, len(records), judged.loss, rate)
+        state.epoch = epoch
+        metrics = judge(state)
+        best = metrics is None or metrics.loss < state.best_loss
+        if best:
+            state.best = copied(state.judged())
+            state.best_epoch = epoch
+            state.best_loss = metrics.loss if metrics is not None else float("inf")
+        yield EpochEnd(epoch, state.step, rate, loss / images, right / images, metrics, best)

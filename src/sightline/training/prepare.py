@@ -1,0 +1,161 @@
+"""From a source and a recipe to all that a training stands on: records, split, pixels, resolved recipe, statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline import data, preprocessing
+from sightline.data import Catalogue, Pixels, Progress, Silent, Split
+from sightline.recipe import Recipe
+from sightline.recipe.choices import Auto, settled
+from sightline.recipe.facts import DataFacts, Machine
+from sightline.training.hardware import machine
+from sightline.training.resolve import Resolved, resolve
+
+FITTING_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known before any pixel is decoded: enough to resolve the recipe and to give advice."""
+
+    catalogue: Catalogue
+    split: Split
+    facts: DataFacts
+    machine: Machine
+    resolved: Resolved
+
+    @property
+    def limits(self) -> data.Limits:
+        """What a single picture may cost."""
+        chosen = self.resolved.recipe.data
+        return data.Limits(chosen.max_pixels, chosen.max_bytes, chosen.max_seconds)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training stands on. Nothing here changes while it runs."""
+
+    source: str
+    catalogue: Catalogue
+    split: Split
+    pixels: Pixels
+    facts: DataFacts
+    machine: Machine
+    resolved: Resolved
+    statistics: preprocessing.Statistics
+
+    @property
+    def height_width(self) -> tuple[int, int]:
+        """The size that every picture was brought to."""
+        return pair(self.resolved.recipe.data.image_size)
+
+
+def survey(source: Any, recipe: Recipe, *, progress: Progress | None = None) -> Survey:
+    """Read and check every picture's header, split, and resolve the recipe.
+
+    Args:
+        source: anything that `data.open_source` takes: a folder, a table, arrays, the name of an embedded set.
+        recipe: as the user wrote it.
+        progress: told of the long parts.
+
+    Raises:
+        DataError: the source cannot be trained on.
+        RecipeError: the recipe asks for what this machine cannot give.
+    """
+    progress = progress or Silent()
+    wanted_threads = recipe.training.threads
+    device = machine(recipe.training.device, None if wanted_threads == "auto" else wanted_threads)
+    catalogue = data.build_catalogue(
+        data.open_source(source, progress=progress),
+        limits=data.Limits(recipe.data.max_pixels, recipe.data.max_bytes, recipe.data.max_seconds),
+        threads=device.threads,
+        progress=progress,
+        max_refused_fraction=recipe.data.max_refused,
+    )
+    split = _divide(catalogue, recipe)
+    facts = data.facts(catalogue, split)
+    resolved = resolve(recipe, facts, device, decoder=data.best_decoder())
+    return Survey(catalogue, split, facts, device, resolved)
+
+
+def prepare(surveyed: Survey, *, progress: Progress | None = None) -> Prepared:
+    """Decode every picture once and measure the training split.
+
+    Raises:
+        DataError: too many pictures cannot be decoded.
+        OutputError: the pixels cannot be stored.
+        RecipeError: the statistics asked for do not fit these pictures.
+    """
+    progress = progress or Silent()
+    recipe = surveyed.resolved.recipe
+    chosen = recipe.data
+    stored = data.store_pixels(
+        surveyed.catalogue,
+        size=pair(chosen.image_size),
+        channels=settled(chosen.channels),
+        resize=chosen.resize,
+        padding_value=chosen.padding_value,
+        decoder=settled(chosen.decoder),
+        limits=surveyed.limits,
+        threads=surveyed.machine.threads,
+        progress=progress,
+    )
+    undecoded = stored.refused
+    catalogue = surveyed.catalogue.without([u.position for u in undecoded], [u.reason for u in undecoded])
+    data.require_enough(catalogue, max_refused_fraction=chosen.max_refused)
+    split = _divide(catalogue, recipe)
+    return Prepared(
+        source=catalogue.source.name,
+        catalogue=catalogue,
+        split=split,
+        pixels=stored.pixels,
+        facts=data.facts(catalogue, split),
+        machine=surveyed.machine,
+        resolved=surveyed.resolved,
+        statistics=_fit(stored.pixels, split.train, recipe, progress),
+    )
+
+
+def pair(size: Auto | int | tuple[int, int]) -> tuple[int, int]:
+    """Return (height, width) of a resolved size, which may be the one side of a square."""
+    if isinstance(size, tuple):
+        return size
+    side = settled(size)
+    return side, side
+
+
+def _divide(catalogue: Catalogue, recipe: Recipe) -> Split:
+    return data.split(
+        catalogue,
+        seed=recipe.data.seed,
+        validation_fraction=recipe.data.validation_fraction,
+        test_fraction=recipe.data.test_fraction,
+    )
+
+
+def _fit(pixels: Pixels, training: NDArray[np.int64], recipe: Recipe, progress: Progress) -> preprocessing.Statistics:
+    choices = recipe.preprocessing
+
+    def batches() -> Iterator[NDArray[np.uint8]]:
+        for start in range(0, len(training), FITTING_BATCH):
+            part = training[start : start + FITTING_BATCH]
+            yield pixels.gather(part)
+            progress.advance(len(part))
+
+    progress.start("measuring pixels", len(training))
+    try:
+        return preprocessing.fit(
+            batches(),
+            center=choices.center,
+            scale=choices.scale,
+            decorrelate=choices.decorrelate,
+            epsilon=choices.whitening_epsilon,
+        )
+    finally:
+        progress.finish()

@@ -1,0 +1,146 @@
+"""Every `"auto"` of a recipe becomes a value, with the reason for it, from facts of the data and the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sightline.network import scheme_for
+from sightline.network.activation import GAINS
+from sightline.recipe import Recipe
+from sightline.recipe.facts import DataFacts, Machine
+from sightline.recipe.network import AutoInitialization, AutoNetwork, NetworkChoices, Orthogonal, ResNet
+from sightline.recipe.rates import usual_rate
+
+LARGEST_SIDE = {"cpu": 64, "mps": 128, "cuda": 224}
+SMALLEST_SIDE = 8
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A recipe without `"auto"`, and why each value that was chosen is what it is."""
+
+    recipe: Recipe
+    reasons: Mapping[str, str]
+    """Dotted field to reason, for the fields that were `"auto"`."""
+
+
+@dataclass
+class _Choices:
+    """The fields of a recipe on their way to definite values."""
+
+    fields: dict[str, dict[str, Any]]
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def settle(self, path: str, value: Any, reason: str) -> None:
+        section, name = path.split(".")
+        if self.fields[section][name] == "auto":
+            self.fields[section][name] = value
+            self.reasons[path] = reason
+
+
+def resolve(recipe: Recipe, facts: DataFacts, machine: Machine, *, decoder: str) -> Resolved:
+    """Return `recipe` with every `"auto"` settled.
+
+    Args:
+        recipe: as the user wrote it; what is not `"auto"` stays.
+        facts: of the data, after the split.
+        machine: the device the training will run on.
+        decoder: the JPEG decoder that is installed.
+
+    With a time budget the number of epochs stays open for `with_epochs`, which needs the measured speed.
+    """
+    chosen = _Choices(recipe.model_dump(mode="json"))
+    _data(chosen, facts, machine, decoder)
+    size = chosen.fields["data"]["image_size"]
+    side = size if isinstance(size, int) else min(size)
+    _training(chosen, facts, machine, side)
+    _network(chosen, recipe.network, facts, machine, side)
+    name = chosen.fields["optimizer"]["name"]
+    rate, reason = usual_rate(name, chosen.fields["training"]["batch_size"])
+    chosen.settle("optimizer.learning_rate", rate, reason)
+    return Resolved(Recipe.model_validate(chosen.fields), chosen.reasons)
+
+
+def with_epochs(resolved: Resolved, epochs: int, reason: str) -> Resolved:
+    """Return the resolved recipe with its time budget turned into a number of epochs, so that it can be repeated."""
+    fields = resolved.recipe.model_dump(mode="json")
+    fields["training"].update(epochs=epochs, time_budget_minutes=0.0)
+    return Resolved(Recipe.model_validate(fields), {**resolved.reasons, "training.epochs": reason})
+
+
+def _data(chosen: _Choices, facts: DataFacts, machine: Machine, decoder: str) -> None:
+    found = max(facts.median_height, facts.median_width)
+    side = max(SMALLEST_SIDE, min(found, LARGEST_SIDE[machine.device]))
+    reason = f"the pictures' median is {facts.median_width} × {facts.median_height}"
+    if side < found:
+        reason += f"; larger takes long on {machine.device}"
+    elif side > found:
+        reason += f"; {SMALLEST_SIDE} is the least a network can work on"
+    chosen.settle("data.image_size", side, reason)
+    gray = "every picture is gray" if facts.all_gray else "at least one picture has color"
+    chosen.settle("data.channels", 1 if facts.all_gray else 3, gray)
+    chosen.settle(
+        "data.decoder",
+        decoder,
+        "installed and fast" if decoder == "simplejpeg" else "simplejpeg is not installed",
+    )
+
+
+def _training(chosen: _Choices, facts: DataFacts, machine: Machine, side: int) -> None:
+    batch = 128 if facts.training >= 10_000 else 64 if facts.training >= 3_000 else 32
+    chosen.settle("training.batch_size", batch, f"usual for {facts.training:,} training pictures")
+    if chosen.fields["training"]["time_budget_minutes"] == 0:
+        chosen.settle("training.epochs", *_epochs(facts, machine, side))
+    chosen.settle("training.device", machine.device, machine.name)
+    chosen.settle("training.threads", machine.threads, "all that this process may use")
+    bfloat16 = machine.bfloat16 and chosen.fields["training"]["device"] != "mps"
+    chosen.settle(
+        "training.precision",
+        "bfloat16" if bfloat16 else "float32",
+        f"{machine.name} {'computes in bfloat16' if bfloat16 else 'has no fast bfloat16'}",
+    )
+    last = machine.device != "mps"
+    chosen.settle("training.channels_last", last, "faster convolutions" if last else "slower on mps")
+
+
+def _epochs(facts: DataFacts, machine: Machine, side: int) -> tuple[int, str]:
+    """Few pictures are seen more often; many pictures on a processor less often."""
+    passes = 500_000 if machine.device == "cpu" else 1_500_000
+    epochs = max(10, min(40, round(passes / facts.training)))
+    return epochs, f"{facts.training:,} training pictures of {side} px on {machine.device}"
+
+
+def _network(chosen: _Choices, wanted: NetworkChoices, facts: DataFacts, machine: Machine, side: int) -> None:
+    network = chosen.fields["network"]
+    if isinstance(wanted, AutoNetwork):
+        architecture, reason = _architecture(side, machine)
+        network.update(architecture)
+        chosen.reasons["network"] = reason
+    if isinstance(wanted.initialization, AutoInitialization):
+        name, why = scheme_for(wanted.activation)
+        network["initialization"] = {"name": name}
+        chosen.reasons["network.initialization"] = why
+    elif isinstance(wanted.initialization, Orthogonal) and wanted.initialization.gain == "auto":
+        network["initialization"]["gain"] = GAINS[wanted.activation]
+        chosen.reasons["network.initialization.gain"] = f"the gain of {wanted.activation}"
+    per_class = facts.training / facts.classes
+    dropout = 0.0 if per_class >= 5_000 else 0.2
+    chosen.settle("network.dropout", dropout, f"{per_class:,.0f} training pictures per class")
+    if network["name"] == "resnet":
+        large = side >= 96
+        chosen.fields["network"].setdefault("stem", "auto")
+        chosen.settle("network.stem", "large" if large else "small", f"pictures of {side} px")
+
+
+def _architecture(side: int, machine: Machine) -> tuple[dict[str, Any], str]:
+    if machine.device == "cuda":
+        return ResNet(depth=18).model_dump(mode="json", include={"name", "depth", "width", "stem"}), (
+            "a residual network fits most pictures, and this device is fast enough for it"
+        )
+    stages = [(32, 1), (64, 2), (128, 2)] if side <= 40 else [(16, 1), (32, 1), (64, 2), (128, 2)]
+    widths, convolutions = zip(*stages, strict=True)
+    return {"name": "vgg", "widths": widths, "convolutions": convolutions, "hidden": ()}, (
+        f"the best of the quick networks on {machine.device} at {side} px"
+    )

@@ -1,0 +1,85 @@
+"""A run: the directory that a training leaves, and the one call that makes it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sightline import model
+from sightline.data import Progress
+from sightline.errors import DataError
+from sightline.recipe import Recipe, apply_overrides, read_recipe
+from sightline.training import directory
+from sightline.training.prepare import prepare, survey
+from sightline.training.session import start
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training, read from its directory."""
+
+    path: Path
+
+    @property
+    def model_path(self) -> Path:
+        """The sealed model."""
+        return self.path / directory.MODEL
+
+    def model(self) -> model.Model:
+        """Return the sealed model, ready to predict."""
+        return model.load(self.model_path)
+
+    def recipe(self) -> Recipe:
+        """Return the resolved recipe."""
+        return read_recipe(self.path / directory.RECIPE)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield the log's events: start, epoch (one each), sealed."""
+        path = self.path / directory.EVENTS
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}). Wanted the directory of a run.") from error
+        for line in lines:
+            yield json.loads(line)
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """Metrics of the sealed weights by side: validation and test, as far as they were held out."""
+        sealed = [event for event in self.events() if event["event"] == "sealed"]
+        if not sealed:
+            raise DataError(f"{self.path}: this run was never finished, so it has no metrics. Train again.")
+        return {side: sealed[-1][side] for side in ("validation", "test") if side in sealed[-1]}
+
+
+def train(
+    source: Any,
+    recipe: Recipe | Mapping[str, Any] | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Train on `source` and return the finished run.
+
+    Args:
+        source: a folder of class folders, a table, `(images, labels)`, IDX files, or `"digits"`.
+        recipe: a `Recipe`, dotted fields such as `{"training.epochs": 5}`, or None for all defaults.
+        out: the run's directory; None for the next free one below `runs/`.
+        overwrite: take the place of an earlier run at `out`.
+        progress: told of reading and decoding.
+
+    Raises:
+        SightlineError: RecipeError, DataError, TrainingError or OutputError, each with what to do next.
+    """
+    chosen = recipe if isinstance(recipe, Recipe) else apply_overrides(Recipe(), recipe or {})
+    with directory.made(out, source=source, overwrite=overwrite) as path:
+        session = start(prepare(survey(source, chosen, progress=progress), progress=progress), path)
+        for _ in session.events():
+            pass
+        session.seal()
+    return Run(path)

@@ -1,0 +1,286 @@
+"""A training under way: built from what was prepared, stepped through as events, sealed at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sightline import model, network, optimization, preprocessing
+from sightline.data import decoder_version
+from sightline.data.decode import Decoder
+from sightline.errors import RecipeError, TrainingError
+from sightline.recipe import Recipe, write_recipe
+from sightline.recipe.choices import settled
+from sightline.training import directory
+from sightline.training.batches import batches, steps_per_epoch
+from sightline.training.budget import epochs_within, seconds_per_step
+from sightline.training.evaluate import evaluate
+from sightline.training.events import EpochEnd, Event
+from sightline.training.log import Log
+from sightline.training.loop import train
+from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
+from sightline.training.metrics import Metrics
+from sightline.training.numerics import numerics
+from sightline.training.patience import exhausted
+from sightline.training.prepare import Prepared
+from sightline.training.resolve import Resolved, with_epochs
+from sightline.training.state import State, begin
+from sightline.training.step import Forward, Shard, Standardize, Step, make_step
+
+NAMED_IN_MESSAGE = 3
+
+
+@dataclass
+class Session:
+    """One training: iterate over `events()`, then `seal()` the best weights."""
+
+    prepared: Prepared
+    resolved: Resolved
+    path: Path
+    """The run's directory."""
+    state: State
+    standardize: Standardize
+    forward: Forward
+    """The state's network, or its compiled form."""
+    step: Step
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        return self.resolved.recipe
+
+    def events(self) -> Iterator[Event]:
+        """Train, and yield what happens; each epoch is in the log before it is yielded.
+
+        Raises:
+            TrainingError: the loss is not finite, or the device's memory is too small. `seal` still works where an
+                epoch had been completed.
+        """
+        training, prepared = self.recipe.training, self.prepared
+        split, keys = prepared.split, prepared.catalogue.keys
+        batch_size = settled(training.batch_size)
+        per_epoch = steps_per_epoch(len(split.train), batch_size)
+        epochs = settled(training.epochs)
+        peak = settled(self.recipe.optimizer.learning_rate)
+
+        def order(epoch: int) -> Sequence[NDArray[np.int64]]:
+            return batches(split.train, keys[split.train], batch_size=batch_size, seed=training.seed, epoch=epoch)
+
+        def rate(step: int) -> float:
+            return optimization.rate(
+                self.recipe.schedule, base=peak, step=step, total_steps=epochs * per_epoch, steps_per_epoch=per_epoch
+            )
+
+        with Log(self.path / directory.EVENTS) as log, self.numerics():
+            log.write("start", images=len(split.train), classes=len(prepared.catalogue.class_names), epochs=epochs)
+            try:
+                for event in train(
+                    self.state,
+                    epochs=epochs,
+                    batches=order,
+                    load=self.load,
+                    step=self.step,
+                    learning_rate=rate,
+                    judge=self._judge,
+                    describe=self._describe,
+                ):
+                    if isinstance(event, EpochEnd):
+                        log.write("epoch", **_as_dict(event))
+                    yield event
+                    if isinstance(event, EpochEnd) and exhausted(event, self.state.best_epoch, training.early_stopping):
+                        log.write("early_stop", epoch=event.epoch, best_epoch=self.state.best_epoch)
+                        break
+            except torch.OutOfMemoryError as error:
+                raise TrainingError(
+                    f"{prepared.machine.name}: too little memory for {batch_size} pictures a step. "
+                    f"Try --set training.batch_size={max(1, batch_size // 2)}"
+                ) from error
+            except TrainingError as error:
+                log.write("failure", epoch=self.state.epoch + 1, step=self.state.step + 1, says=str(error))
+                raise
+
+    def load(self, records: NDArray[np.int64]) -> list[Shard]:
+        """Return the pixels and labels of a batch, as its one shard."""
+        labels = torch.from_numpy(self.prepared.catalogue.labels[records].astype(np.int64))
+        return [Shard(torch.from_numpy(self.prepared.pixels.gather(records)), labels)]
+
+    def measure(self, records: NDArray[np.int64]) -> Metrics:
+        """Return the metrics of the weights that would be sealed now."""
+        if self.state.best:
+            self.state.network.load_state_dict(self.state.best)
+        return self._evaluate(records)
+
+    def seal(self) -> dict[str, Metrics]:
+        """Write the model with the best weights, judged on what was held out; return those metrics by side."""
+        with self.numerics():
+            metrics = {
+                side: self.measure(records)
+                for side in ("validation", "test")
+                if len(records := getattr(self.prepared.split, side))
+            }
+        prepared, chosen = self.prepared, self.recipe.data
+        decoder: Decoder = settled(chosen.decoder)
+        model.seal(
+            self.path / directory.MODEL,
+            network=self.state.network,
+            network_section=self.recipe.network,
+            statistics=prepared.statistics,
+            input_rules=model.InputRules(
+                image_size=prepared.height_width,
+                channels=settled(chosen.channels),
+                resize=chosen.resize,
+                padding_value=chosen.padding_value,
+                decoder=decoder,
+                decoder_version=decoder_version(decoder),
+            ),
+            class_names=prepared.catalogue.class_names,
+            recipe=self.recipe,
+            reasons=self.resolved.reasons,
+            source=prepared.source,
+            data_digest=prepared.catalogue.digest,
+            metrics={side: found.as_dict() for side, found in metrics.items()},
+        )
+        with Log(self.path / directory.EVENTS) as log:
+            log.write(
+                "sealed",
+                best_epoch=self.state.best_epoch,
+                **{side: _finite(found.as_dict()) for side, found in metrics.items()},
+            )
+        return metrics
+
+    def numerics(self) -> contextlib.AbstractContextManager[None]:
+        """Return the settings of torch under which everything of this training runs."""
+        training = self.recipe.training
+        return numerics(threads=settled(training.threads), deterministic=training.deterministic)
+
+    def _judge(self, state: State) -> Metrics | None:
+        validation = self.prepared.split.validation
+        if not len(validation):
+            return None
+        if state.average is None:
+            return self._evaluate(validation)
+        kept = {name: tensor.clone() for name, tensor in state.network.state_dict().items()}
+        state.network.load_state_dict(state.average)
+        metrics = self._evaluate(validation)
+        state.network.load_state_dict(kept)
+        return metrics
+
+    def _evaluate(self, records: NDArray[np.int64]) -> Metrics:
+        device = settled(self.recipe.training.device)
+        self.state.network.eval()
+        return evaluate(
+            lambda pixels: self.forward(self.standardize(pixels.to(device))),
+            self.prepared.pixels.gather,
+            records,
+            self.prepared.catalogue.labels,
+            batch_size=2 * settled(self.recipe.training.batch_size),
+        )
+
+    def _describe(self, records: NDArray[np.int64]) -> str:
+        catalogue = self.prepared.catalogue
+        names = [catalogue.source.names[int(catalogue.index[record])] for record in records[:NAMED_IN_MESSAGE]]
+        more = f" and {len(records) - len(names)} more" if len(records) > len(names) else ""
+        return ", ".join(names) + more
+
+
+def start(prepared: Prepared, path: Path) -> Session:
+    """Return the training that `prepared` describes, before its first step, with its files in the run's directory."""
+    session = _assemble(prepared, prepared.resolved, path)
+    if prepared.resolved.recipe.training.time_budget_minutes > 0:
+        # The steps that are timed change the weights, so the training itself is put together afresh.
+        session = _assemble(prepared, _within_budget(session), path)
+    directory.write_records(path, prepared.catalogue, prepared.split)
+    write_recipe(path / directory.RECIPE, session.recipe, session.resolved.reasons)
+    return session
+
+
+def _within_budget(session: Session) -> Resolved:
+    training, split = session.recipe.training, session.prepared.split
+    batch_size, minutes = settled(training.batch_size), training.time_budget_minutes
+    session.state.network.train()
+    with session.numerics():
+        shards = session.load(split.train[:batch_size])
+        seconds = seconds_per_step(lambda: session.step(session.state, shards, 0.0))
+    epochs = epochs_within(
+        minutes, seconds=seconds, batch_size=batch_size, training=len(split.train), validation=len(split.validation)
+    )
+    reason = f"what fits {minutes:g} minutes at {batch_size / seconds:,.0f} pictures a second"
+    return with_epochs(session.resolved, epochs, reason)
+
+
+def _assemble(prepared: Prepared, resolved: Resolved, path: Path) -> Session:
+    recipe = resolved.recipe
+    training = recipe.training
+    device = settled(training.device)
+    classes = len(prepared.catalogue.class_names)
+    made = network.build(
+        recipe.network,
+        channels=settled(recipe.data.channels),
+        classes=classes,
+        image_size=prepared.height_width,
+    )
+    network.initialize(made, network.build_scheme(recipe.network), seed=training.seed)
+    made = made.to(device)
+    if training.channels_last:
+        made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if training.compile and device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++", "cl"))):
+        raise RecipeError(
+            "training.compile: found no C++ compiler, which torch.compile needs on a CPU. "
+            "Install g++, or leave it out: --set training.compile=false"
+        )
+    forward: Forward = torch.compile(made) if training.compile else made
+    standardize = _standardize(prepared, device, channels_last=bool(settled(training.channels_last)))
+    state = begin(made, optimization.build(recipe.optimizer, made), averaged=training.weight_averaging > 0)
+    step = make_step(
+        standardize=standardize,
+        forward=forward,
+        loss=_loss(prepared, recipe, device),
+        device=device,
+        bfloat16=training.precision == "bfloat16",
+        clip_norm=recipe.optimizer.clip_norm,
+        average_decay=training.weight_averaging,
+        seed=training.seed,
+    )
+    return Session(prepared, resolved, path, state, standardize, forward, step)
+
+
+def _standardize(prepared: Prepared, device: str, *, channels_last: bool) -> Standardize:
+    module = preprocessing.module(prepared.statistics).to(device)
+    # Pixels are stored NHWC, so what comes out has channels-last strides by itself.
+    return module if channels_last else lambda pixels: module(pixels).contiguous()
+
+
+def _loss(prepared: Prepared, recipe: Recipe, device: str) -> LossFunction:
+    weights = None
+    if recipe.loss.class_weights == "balanced":
+        labels = prepared.catalogue.labels[prepared.split.train]
+        balanced = balanced_weights(labels, len(prepared.catalogue.class_names))
+        weights = torch.from_numpy(balanced).float().to(device)
+    return cross_entropy(label_smoothing=recipe.loss.label_smoothing, class_weights=weights)
+
+
+def _as_dict(event: EpochEnd) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "epoch": event.epoch,
+        "step": event.step,
+        "learning_rate": event.learning_rate,
+        "training_loss": event.training_loss,
+        "training_accuracy": event.training_accuracy,
+        "best": event.best,
+    }
+    if event.validation is not None:
+        values["validation"] = _finite(event.validation.as_dict())
+    return values
+
+
+def _finite(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Replace a loss that JSON cannot hold by None."""
+    return {**metrics, "loss": metrics["loss"] if np.isfinite(metrics["loss"]) else None}

@@ -1,0 +1,51 @@
+"""All that a training needs to go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+@dataclass
+class State:
+    """The changing part of a training. Everything else is a function of the resolved recipe and the data."""
+
+    network: nn.Module
+    optimizer: Optimizer
+    average: dict[str, Tensor] | None
+    """Running average of the weights and buffers; None where the recipe keeps none."""
+    epoch: int = 0
+    """Epochs completed."""
+    step: int = 0
+    """Updates made."""
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """The weights that will be sealed: best by validation loss, or the last where nothing is held out."""
+
+    def judged(self) -> dict[str, Tensor]:
+        """Return the weights that evaluation and sealing look at: the average where there is one."""
+        return self.average if self.average is not None else dict(self.network.state_dict())
+
+
+def begin(network: nn.Module, optimizer: Optimizer, *, averaged: bool) -> State:
+    """Return the state before the first step."""
+    return State(network, optimizer, copied(network.state_dict()) if averaged else None)
+
+
+def copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return copies that later steps do not change."""
+    return {name: tensor.detach().clone() for name, tensor in weights.items()}
+
+
+@torch.no_grad()
+def follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
+    """Move the running average towards the network: A ← decay · A + (1 − decay) · W; whole numbers are copied."""
+    for name, tensor in network.state_dict().items():
+        if tensor.dtype.is_floating_point:
+            average[name].lerp_(tensor, 1.0 - decay)
+        else:
+            average[name].copy_(tensor)

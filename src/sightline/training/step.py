@@ -1,0 +1,105 @@
+"""One update of the weights, as a function of a list of shards."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from sightline.keys import purpose
+from sightline.optimization import clip_norm as clip
+from sightline.training.loss import LossFunction
+from sightline.training.state import State, follow
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of a batch whose gradient is computed by itself; gradients are summed in the order of the shards."""
+
+    pixels: UInt8[Tensor, "image height width channel"]
+    labels: Int[Tensor, " image"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a step saw before it changed the weights."""
+
+    loss: float
+    """Mean over the step's pictures."""
+    right: int
+    """Pictures whose class was the likeliest, as seen with dropout on."""
+    finite: bool
+    """False: the loss is NaN or infinite, and nothing was changed."""
+
+
+Standardize = Callable[[UInt8[Tensor, "image height width channel"]], Tensor]
+"""Pixels to what the network takes, shape (image, channel, height, width)."""
+
+Forward = Callable[[Tensor], Tensor]
+"""A network, or its compiled form."""
+
+Step = Callable[[State, Sequence[Shard], float], Judged]
+
+
+def make_step(
+    *,
+    standardize: Standardize,
+    forward: Forward,
+    loss: LossFunction,
+    device: str,
+    bfloat16: bool,
+    clip_norm: float,
+    average_decay: float,
+    seed: int,
+) -> Step:
+    """Return the function that updates a state once.
+
+    Args:
+        standardize: pixels to the network's inputs.
+        forward: the state's network, or its compiled form, which shares the weights.
+        loss: sum of the loss over pictures.
+        device: where it runs.
+        bfloat16: compute matrix products and convolutions in bfloat16 (autocast); weights stay float32.
+        clip_norm: largest norm of the gradient; 0 does not clip.
+        average_decay: of the running average, per step.
+        seed: of dropout.
+    """
+    dropout = purpose(seed, "dropout")
+
+    def autocast() -> contextlib.AbstractContextManager[object]:
+        return torch.autocast(device, dtype=torch.bfloat16) if bfloat16 else contextlib.nullcontext()
+
+    def step(state: State, shards: Sequence[Shard], learning_rate: float) -> Judged:
+        images = sum(len(shard.labels) for shard in shards)
+        # torch's dropout draws from its global generator: keyed anew, its numbers depend on the step alone.
+        torch.random.manual_seed(dropout.torch_seed(epoch=state.epoch, step=state.step))
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate
+        state.optimizer.zero_grad(set_to_none=True)
+        total, right = 0.0, 0
+        for shard in shards:
+            labels = shard.labels.to(device, non_blocking=True)
+            inputs = standardize(shard.pixels.to(device, non_blocking=True))
+            with autocast():
+                logits = forward(inputs)
+            shard_loss = loss(logits.float(), labels) / images
+            value = shard_loss.item()
+            if not math.isfinite(value):
+                return Judged(value, 0, finite=False)
+            shard_loss.backward()  # type: ignore[no-untyped-call]
+            total += value
+            right += int((logits.detach().argmax(1) == labels).sum())
+        if clip_norm > 0:
+            clip(state.network.parameters(), clip_norm)
+        state.optimizer.step()
+        state.step += 1
+        if state.average is not None:
+            follow(state.average, state.network, average_decay)
+        return Judged(total, right, finite=True)
+
+    return step

@@ -1,0 +1,117 @@
+"""All mistakes at once, each with where, found, wanted and what is near, and none of pydantic's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sightline.errors import RecipeError
+from sightline.recipe import Recipe
+from sightline.recipe.network import VGG
+from sightline.recipe.toml import from_fields
+from sightline.recipe.training import Training
+
+
+def refused(found: Any) -> str:
+    with pytest.raises(RecipeError) as refusal:
+        from_fields(found, where="recipe.toml")
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        ({"optimizer": {"learning_rat": 1}}, "optimizer.learning_rat: no such field. Did you mean learning_rate?"),
+        ({"optimzer": {}}, "optimzer: no such section. Did you mean optimizer?"),
+        ({"learning_rate": 1}, "learning_rate: no such section. Did you mean optimizer.learning_rate?"),
+        ({"zzz": 1}, "zzz: no such section. Known: data, preprocessing, network, loss, optimizer, schedule, training."),
+        ({"network": {"dropout": 1.5}}, 'network.dropout: found 1.5, wanted "auto" or a probability in [0, 1).'),
+        ({"training": {"epochs": "3x"}},
+         'training.epochs: found "3x", wanted "auto" or a whole number from 1 to 100,000.'),
+        ({"training": {"epochs": 3.5}},
+         'training.epochs: found 3.5, wanted "auto" or a whole number from 1 to 100,000.'),
+        ({"training": {"compile": "True"}},
+         'training.compile: found "True", wanted true or false. Did you mean true, without quotes?'),
+        ({"training": {"batch_size": True}},
+         'training.batch_size: found true, wanted "auto" or a whole number from 1 to 65,536.'),
+        ({"optimizer": {"epsilon": float("nan")}}, "optimizer.epsilon: found nan, wanted a number > 0."),
+        ({"optimizer": {"clip_norm": float("inf")}}, "optimizer.clip_norm: found inf, wanted a number ≥ 0."),
+        ({"data": {"resize": "stretsh"}},
+         'data.resize: found "stretsh", wanted "fit", "crop" or "stretch". Did you mean stretch?'),
+        ({"data": {"channels": 2}}, 'data.channels: found 2, wanted "auto", 1 or 3.'),
+        ({"data": {"channels": True}}, 'data.channels: found true, wanted "auto", 1 or 3.'),
+        ({"data": {"image_size": [32, 48, 3]}},
+         ('data.image_size: found [32, 48, 3], wanted "auto", a whole number from 4 to 4,096 or a list of 2 whole '
+         "numbers from 4 to 4,096.")),
+        ({"data": 3}, 'data: found 3, wanted a section with fields such as data.image_size = "auto".'),
+        ({"network": "lenett"},
+         'network: found "lenett", wanted "auto", "lenet", "vgg" or "resnet". Did you mean lenet?'),
+        ({"network": 3},
+         'network: found 3, wanted "auto", "lenet", "vgg" or "resnet", or a table with such a name.'),
+        ({"network": {"name": "vgg", "widths": [8, 0]}},
+         "network.widths: found [8, 0], wanted a list of 1 to 8 whole numbers from 1 to 4,096."),
+        ({"network": {"name": "vgg", "widths": [8, 16]}},
+         "network: widths has 2 stages and convolutions 3; wanted the same number in both."),
+        ({"network": {"depth": 34}},
+         'network.depth: auto has no such field, but resnet has. Choose network = "resnet", or leave depth out.'),
+        ({"network": {"name": "resnet", "depht": 34}}, "network.depht: no such field. Did you mean depth?"),
+        ({"network": {"initialization": {"name": "xavier", "std": 1.0}}},
+         ("network.initialization.std: xavier has no such field, but normal has. Choose network.initialization = "
+         '"normal", or leave std out.')),
+        ({"network": {"initialization": "heh"}},
+         ('network.initialization: found "heh", wanted "auto", "xavier", "he", "lecun", "normal" or "orthogonal". Did '
+         "you mean he?")),
+        ({"training": {"epochs": 3, "time_budget_minutes": 2.0}},
+         "training: found epochs 3 and time_budget_minutes 2; wanted one of the two: leave the other out."),
+        ({"data": {"validation_fraction": 0.5, "test_fraction": 0.5}},
+         "data: validation_fraction 0.5 and test_fraction 0.5 leave nothing to train on; wanted a sum below 1."),
+        ({"training": {"batch_size": 1}},
+         ('training.batch_size: found 1 with network.normalization "batch", which compares the pictures of a batch; '
+         'wanted 2 or more, or normalization "group" or "none".')),
+        ({"training": {"epochs": 3}, "schedule": {"warmup_epochs": 3.0}},
+         ("schedule.warmup_epochs: found 3 with training.epochs 3, so that the one_cycle schedule would never begin; "
+         "wanted fewer epochs of warm-up than of training.")),
+        ({"data": {"padding_value": 9, "resize": "crop"}},
+         ('data.padding_value: found 9 with data.resize "crop", which never pads; wanted resize "fit", or no '
+         "padding_value.")),
+        ({"preprocessing": {"whitening_epsilon": 0.1}},
+         ('preprocessing.whitening_epsilon: found 0.1 with decorrelate "none", which does not whiten; wanted '
+         'decorrelate "pca" or "zca", or no whitening_epsilon.')),
+    ],
+)  # fmt: skip
+def test_one_mistake_is_one_sentence(found: dict[str, Any], sentence: str) -> None:
+    assert refused(found) == f"recipe.toml, {sentence}"
+
+
+def test_all_mistakes_are_listed_at_once() -> None:
+    found = {
+        "optimizer": {"learning_rat": 0.1},
+        "network": {"dropout": 1.5, "initialization": {"name": "xavier", "distribution": "gauss"}},
+        "trainng": {},
+    }
+    assert refused(found).splitlines() == [
+        "recipe.toml, 4 mistakes:",
+        '  network.initialization.distribution: found "gauss", wanted "normal" or "uniform".',
+        '  network.dropout: found 1.5, wanted "auto" or a probability in [0, 1).',
+        "  optimizer.learning_rat: no such field. Did you mean learning_rate?",
+        "  trainng: no such section. Did you mean training?",
+    ]
+
+
+def test_all_impossible_pairs_are_listed_at_once() -> None:
+    found = {"training": {"batch_size": 1, "epochs": 2}, "schedule": {"warmup_epochs": 5.0}}
+    assert refused(found).startswith("recipe.toml, 2 mistakes:\n  training.batch_size: ")
+
+
+def test_choices_made_in_python_say_the_same() -> None:
+    with pytest.raises(RecipeError, match=r"^Training, epochs: found 0, wanted"):
+        Training(epochs=0)
+    with pytest.raises(RecipeError, match=r"^VGG, 2 mistakes:\n  widths: found \[\]"):
+        VGG(widths=[], depth=3)  # type: ignore[arg-type, call-arg]
+    with pytest.raises(RecipeError, match=r"^Recipe, training\.epochs: found 0"):
+        Recipe(training={"epochs": 0})  # type: ignore[arg-type]
+
+
+def test_long_values_are_shortened() -> None:
+    assert len(refused({"data": {"resize": "x" * 10_000}})) < 200

@@ -1,0 +1,152 @@
+"""`--set field=value`: read as TOML or a bare word, checked together, and never silently ignored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sightline.errors import RecipeError
+from sightline.recipe import Recipe, apply_overrides, from_toml, read_with_overrides, to_toml
+from sightline.recipe.network import He, LeNet, Normal, ResNet
+from sightline.recipe.optimizer import Adam, Sgd
+from sightline.recipe.overrides import parse_value
+
+DEEP = from_toml('[network]\nname = "resnet"\ndepth = 34\nstem = "auto"\nactivation = "elu"\n')
+
+
+def refused(recipe: Any, *overrides: str) -> str:
+    with pytest.raises(RecipeError) as refusal:
+        apply_overrides(recipe, overrides, where="recipe.toml")
+    return str(refusal.value)
+
+
+def test_values_are_toml_or_bare_words() -> None:
+    recipe = apply_overrides(
+        Recipe(),
+        [
+            "optimizer.learning_rate=0.01",
+            "network=lenet",
+            "network.initialization=he",
+            "training.epochs=3",
+            "data.image_size=[32,48]",
+            "data.resize = crop",
+            "optimizer.name=sgd",
+            "data.max_pixels=2_000_000",
+            "training.deterministic=false",
+        ],
+    )
+    assert recipe.optimizer == Sgd(learning_rate=0.01)
+    assert recipe.network == LeNet(initialization=He())
+    assert (recipe.training.epochs, recipe.training.deterministic) == (3, False)
+    assert (recipe.data.image_size, recipe.data.resize, recipe.data.max_pixels) == ((32, 48), "crop", 2_000_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("he", "he"), ('"he"', "he"), ("3", 3), ("3.0", 3.0), ("1e-3", 1e-3), ("true", True), ("[1, 2]", [1, 2]),
+     ('{name="he"}', {"name": "he"}), ("", ""), ("3\nother = 4", "3\nother = 4"), ("[1,", "[1,")],
+)  # fmt: skip
+def test_a_value(text: str, value: object) -> None:
+    assert parse_value(text) == value
+
+
+def test_python_values_and_sections_are_taken_as_they_are() -> None:
+    recipe = apply_overrides(
+        Recipe(), {"network": ResNet(depth=50), "optimizer": {"name": "adam"}, "loss.name": "cross_entropy"}
+    )
+    assert recipe.network == ResNet(depth=50)
+    assert recipe.optimizer == Adam()
+    with pytest.raises(RecipeError, match=r"^recipe, training\.epochs: found 0"):
+        apply_overrides(Recipe(), {"training.epochs": 0})
+
+
+def test_order_does_not_matter() -> None:
+    overrides = ["network.initialization.std=0.1", "network.initialization=normal", "network.width=8", "network=resnet"]
+    expected = ResNet(width=8, initialization=Normal(std=0.1))
+    assert apply_overrides(Recipe(), overrides).network == expected
+    assert apply_overrides(Recipe(), reversed(overrides)).network == expected
+    assert apply_overrides(Recipe(), ["network.width=8", 'network={name="resnet"}']).network == ResNet(width=8)
+
+
+def test_another_choice_keeps_what_both_know() -> None:
+    recipe = from_toml('[network]\nname = "resnet"\ndepth = 18\nactivation = "elu"\n')
+    changed = apply_overrides(recipe, ["network=vgg"])
+    assert changed.network.name == "vgg"
+    assert changed.network.activation == "elu"
+
+
+def test_a_field_that_the_new_choice_lacks_is_named() -> None:
+    sentence = refused(DEEP, "network=lenet")
+    assert sentence == (
+        "--set network: lenet has no depth, which the recipe sets to 34 for resnet. Take it out of the recipe, or "
+        "begin the section anew with 'network={name=\"lenet\"}'."
+    )
+    assert apply_overrides(DEEP, ['network={name="lenet"}']).network == LeNet()
+
+
+def test_a_field_of_one_name_and_two_meanings_is_not_carried_over() -> None:
+    recipe = Recipe(network=ResNet(width=32))
+    assert "lenet means something else by width, which the recipe sets to 32 for resnet" in refused(
+        recipe, "network=lenet"
+    )
+    assert apply_overrides(from_toml(to_toml(Recipe(network=ResNet()))), ["network=lenet"]).network == LeNet()
+
+
+def test_all_mistakes_of_overrides_and_recipe_are_listed_at_once() -> None:
+    found = {"training": {"epoch": 3}}
+    overrides = ["optimizer.learning_rat=1", "network.dropout=1.5", "nothing", "network.activation.x=2"]
+    assert refused(found, *overrides).splitlines() == [
+        "recipe.toml, 5 mistakes:",
+        "  training.epoch: no such field. Did you mean epochs?",
+        "  --set nothing: wanted a field and its value, such as optimizer.learning_rate=0.01.",
+        "  --set network.activation.x: network.activation is a value, not a section; nothing can be set in it.",
+        '  --set network.dropout: found 1.5, wanted "auto" or a probability in [0, 1).',
+        "  --set optimizer.learning_rat: no such field. Did you mean learning_rate?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("optimizer.learning_rat=1", "--set optimizer.learning_rat: no such field. Did you mean learning_rate?"),
+        ("network.depth=34", ('--set network.depth: auto has no such field, but resnet has. Choose network = "resnet", '
+         "or leave depth out.")),
+        ("network=lenett", ('--set network: found "lenett", wanted "auto", "lenet", "vgg" or "resnet". Did you mean '
+         "lenet?")),
+        ("=3", "--set =3: wanted a field and its value, such as optimizer.learning_rate=0.01."),
+        ("training.epochs=", '--set training.epochs: found "", wanted "auto" or a whole number from 1 to 100,000.'),
+        ("a..b=3", ("--set a: no such section. Known: data, preprocessing, network, loss, optimizer, schedule, "
+         "training.")),
+        ("data=3", '--set data: found 3, wanted a section with fields such as data.image_size = "auto".'),
+        ("training.batch_size=1", ('--set training.batch_size: found 1 with network.normalization "batch", which '
+         'compares the pictures of a batch; wanted 2 or more, or normalization "group" or "none".')),
+    ],
+)  # fmt: skip
+def test_one_mistake_is_one_sentence(override: str, sentence: str) -> None:
+    assert refused(Recipe(), override) == sentence
+
+
+def test_one_field_set_to_two_values_is_a_mistake() -> None:
+    said = refused(Recipe(), "training.epochs=3", "training.epochs=4")
+    assert said == "--set training.epochs: set twice, to 3 and to 4; wanted one of them."
+    assert "set twice" in refused(Recipe(), "network=lenet", "network.name=vgg")
+    assert apply_overrides(Recipe(), ["training.epochs=3", "training.epochs=3"]).training.epochs == 3
+
+
+def test_nothing_that_is_given_is_changed() -> None:
+    found = {"network": {"name": "resnet", "depth": 18}}
+    apply_overrides(found, ["network=lenet", "training.epochs=3"])
+    apply_overrides(found, ["network.depth=34"])
+    assert found == {"network": {"name": "resnet", "depth": 18}}
+    assert apply_overrides(DEEP, []) == DEEP
+
+
+def test_a_file_and_overrides_are_checked_together(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("[training]\nepoch = 3\n", encoding="utf-8")
+    with pytest.raises(RecipeError) as refusal:
+        read_with_overrides(path, ["network=lenett"])
+    assert str(refusal.value).startswith(f"{path}, 2 mistakes:\n  training.epoch: ")
+    assert read_with_overrides(None, ["training.epochs=3"]).training.epochs == 3

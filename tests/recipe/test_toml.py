@@ -1,0 +1,93 @@
+"""A recipe survives being written and read, and every bad file gets one clear sentence."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from sightline.errors import OutputError, RecipeError
+from sightline.recipe import Recipe, from_toml, read_recipe, to_toml, write_recipe
+from sightline.recipe.network import VGG, ResNet
+from sightline.recipe.optimizer import Adam, Momentum
+from sightline.recipe.overrides import explicit
+
+
+def test_sections_made_in_python_keep_their_choice() -> None:
+    recipe = Recipe(network=VGG(widths=(8, 16), convolutions=(1, 1)), optimizer=Adam(learning_rate=0.01))
+    assert explicit(recipe)["optimizer"] == {"name": "adam", "learning_rate": 0.01}
+    assert from_toml(to_toml(recipe)) == recipe
+
+
+def test_every_field_is_written_and_reasons_stand_behind_values() -> None:
+    recipe = Recipe(network=ResNet(depth=34), optimizer=Momentum(learning_rate=0.05))
+    reasons = {
+        "network": "224 px\nand 10,000 pictures",
+        "optimizer.learning_rate": "usual # at 128",
+        "network.initialization": "He for relu",
+    }
+    lines = to_toml(recipe, reasons).splitlines()
+    assert 'name = "resnet"  # 224 px and 10,000 pictures' in lines
+    assert "learning_rate = 0.05  # usual # at 128" in lines
+    assert 'name = "auto"  # He for relu' in lines
+    assert from_toml("\n".join(lines)) == recipe
+    assert tomllib.loads("\n".join(lines))["training"].keys() == type(recipe.training).model_fields.keys()
+
+
+def test_a_reason_for_a_field_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"network\.depth"):
+        to_toml(Recipe(), {"network.depth": "deep"})
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "[training]\nepochs 3\n",
+            "recipe.toml: not valid TOML: line 2: expected '=' after a key in a key/value pair: epochs 3",
+        ),
+        ("[data]\nseed = 1\nseed = 2\n", "recipe.toml: not valid TOML: line 3: cannot overwrite a value: seed = 2"),
+        ("[data]\nseed = ", "recipe.toml: not valid TOML: last line: invalid value."),
+        ("x = " + "[" * 10_000, "recipe.toml: not valid TOML: found tables or lists nested too deeply."),
+        (
+            "[data]\nseed = 2020-01-01\n",
+            "recipe.toml, data.seed: found 2020-01-01, wanted a whole number in [0, 2^63).",
+        ),
+    ],
+)
+def test_text_that_is_no_recipe(text: str, sentence: str) -> None:
+    with pytest.raises(RecipeError) as refusal:
+        from_toml(text, where="recipe.toml")
+    assert str(refusal.value) == sentence
+
+
+def test_files_that_are_no_recipes(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b"# caf\xe9\n")
+    for name, sentence in {
+        "missing.toml": "no such file. Write one to begin with: sightline init",
+        ".": "found a directory, wanted a recipe",
+        "latin.toml": "found bytes that are not UTF-8 (at byte 5)",
+        "nul\0.toml": "cannot be read",
+    }.items():
+        with pytest.raises(RecipeError) as refusal:
+            read_recipe(f"{tmp_path}/{name}")
+        assert sentence in str(refusal.value)
+        assert "\n" not in str(refusal.value)
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_bytes(b"\xef\xbb\xbf[training]\r\nepochs = 3\r\n")
+    assert read_recipe(tmp_path / "recipe.toml").training.epochs == 3
+
+
+def test_a_recipe_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    write_recipe(path, Recipe(), {"training.epochs": "few pictures"})
+    assert read_recipe(path) == Recipe()
+    assert [file.name for file in tmp_path.iterdir()] == ["recipe.toml"]
+    (tmp_path / "occupied").mkdir()
+    for place in (tmp_path / "none" / "recipe.toml", tmp_path / "occupied"):
+        with pytest.raises(OutputError, match="cannot be written"):
+            write_recipe(place, Recipe())
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["occupied", "recipe.toml"]

@@ -1,0 +1,76 @@
+"""Every activation × initialization × normalization × update rule takes two steps on every architecture."""
+
+import math
+from itertools import product
+from typing import get_args
+
+import pytest
+import torch
+
+from sightline import network, optimization
+from sightline.recipe import Recipe
+from sightline.recipe.network import ActivationName
+from sightline.training.loss import cross_entropy
+from sightline.training.state import begin
+from sightline.training.step import Shard, make_step
+
+ARCHITECTURES = {
+    "lenet": {"name": "lenet", "width": 0.5},
+    "vgg": {"name": "vgg", "widths": [4, 8], "convolutions": [1, 1]},
+    "resnet": {"name": "resnet", "width": 4, "stem": "small"},
+}
+INITIALIZATIONS = ["xavier", "he", "lecun", "normal", "orthogonal"]
+RULES = ["sgd", "momentum", "nesterov", "rmsprop", "adadelta", "adam", "adamw"]
+
+
+def pictures() -> Shard:
+    generator = torch.Generator().manual_seed(1)
+    pixels = torch.randint(0, 256, (4, 12, 12, 1), generator=generator, dtype=torch.uint8)
+    return Shard(pixels, torch.tensor([0, 1, 2, 0]))
+
+
+def standardize(pixels: torch.Tensor) -> torch.Tensor:
+    return (pixels.float() / 255 - 0.5).permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("normalization", ["batch", "group", "none"])
+@pytest.mark.parametrize("activation", get_args(ActivationName))
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_two_steps(architecture, activation, normalization):
+    shard = pictures()
+    for initialization, rule in product(INITIALIZATIONS, RULES):
+        recipe = Recipe.model_validate(
+            {
+                "network": {
+                    **ARCHITECTURES[architecture],
+                    "activation": activation,
+                    "initialization": initialization,
+                    "normalization": normalization,
+                    "dropout": 0.1,
+                },
+                "optimizer": {"name": rule, "learning_rate": 1e-3},
+            }
+        )
+        module = network.build(recipe.network, channels=1, classes=3, image_size=(12, 12))
+        network.initialize(module, network.build_scheme(recipe.network), seed=0)
+        before = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
+        state = begin(module, optimization.build(recipe.optimizer, module), averaged=False)
+        step = make_step(
+            standardize=standardize,
+            forward=module,
+            loss=cross_entropy(label_smoothing=0.0, class_weights=None),
+            device="cpu",
+            bfloat16=False,
+            clip_norm=0.0,
+            average_decay=0.0,
+            seed=0,
+        )
+        module.train()
+        for _ in range(2):
+            judged = step(state, [shard], 1e-3)
+            where = f"{initialization}, {rule}"
+            assert judged.finite, where
+            assert math.isfinite(judged.loss), where
+        changed = [name for name, parameter in module.named_parameters() if not torch.equal(parameter, before[name])]
+        assert changed, f"{initialization}, {rule}: nothing was trained"
+        assert all(torch.isfinite(parameter).all() for parameter in module.parameters())

@@ -1,0 +1,151 @@
+"""One update: shards add up, a loss that is not finite changes nothing, dropout depends on the step alone."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sightline.errors import TrainingError
+from sightline.training.events import StepEnd
+from sightline.training.loop import train
+from sightline.training.loss import balanced_weights, cross_entropy
+from sightline.training.state import begin
+from sightline.training.step import Shard, make_step
+
+
+def small_network(dropout: float = 0.0) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 3)).double()
+
+
+def standardize(pixels: torch.Tensor) -> torch.Tensor:
+    return pixels.double() / 255
+
+
+def make(network: nn.Module, *, clip: float = 0.0, decay: float = 0.0, weights: torch.Tensor | None = None):
+    state = begin(network, torch.optim.SGD(network.parameters(), lr=0.1), averaged=decay > 0)
+    step = make_step(
+        standardize=standardize,
+        forward=network,
+        loss=cross_entropy(label_smoothing=0.1, class_weights=weights),
+        device="cpu",
+        bfloat16=False,
+        clip_norm=clip,
+        average_decay=decay,
+        seed=0,
+    )
+    return state, step
+
+
+def pictures(count: int, seed: int = 0) -> Shard:
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (count, 2, 2, 3), generator=generator, dtype=torch.uint8)
+    return Shard(pixels, torch.randint(0, 3, (count,), generator=generator))
+
+
+@pytest.mark.parametrize("parts", [[10], [3, 7], [1, 4, 5]])
+def test_a_batch_in_shards_gives_the_update_of_the_whole(parts):
+    whole, expected = pictures(10), small_network()
+    state, step = make(expected, weights=torch.tensor([0.5, 1.0, 2.0], dtype=torch.float32))
+    step(state, [whole], 0.1)
+
+    shards = [
+        Shard(pixels, labels)
+        for pixels, labels in zip(whole.pixels.split(parts), whole.labels.split(parts), strict=True)
+    ]
+    network = small_network()
+    state, step = make(network, weights=torch.tensor([0.5, 1.0, 2.0], dtype=torch.float32))
+    step(state, shards, 0.1)
+    for ours, theirs in zip(network.parameters(), expected.parameters(), strict=True):
+        # the loss is computed in float32, whatever the network's type
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_before_the_update(poison):
+    network = small_network()
+    state, step = make(network, decay=0.5)
+    with torch.no_grad():
+        network[4].bias[0] = poison
+    before = copy.deepcopy(network.state_dict())
+    events = train(
+        state,
+        epochs=1,
+        batches=lambda epoch: [np.arange(4)],
+        load=lambda records: [pictures(4)],
+        step=step,
+        learning_rate=lambda step: 0.25,
+        judge=lambda state: None,
+        describe=lambda records: "a.png, b.png",
+    )
+    with pytest.raises(TrainingError) as caught:
+        list(events)
+    for said in ("epoch 1", "step 1", "0.25", "a.png, b.png"):
+        assert said in str(caught.value)
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor, before[name], rtol=0, atol=0, equal_nan=True)
+    assert state.step == 0
+
+
+def test_dropout_depends_on_the_step_and_not_on_what_was_drawn_before():
+    results = []
+    for disturbance in (0, 5):
+        network = small_network(dropout=0.5)
+        state, step = make(network)
+        network.train()
+        torch.rand(disturbance)
+        step(state, [pictures(10)], 0.1)
+        torch.rand(3 * disturbance)
+        step(state, [pictures(10, seed=1)], 0.1)
+        results.append(torch.cat([p.flatten() for p in network.parameters()]))
+    assert torch.equal(*results)
+
+
+def test_clipping_bounds_the_step():
+    network = small_network()
+    before = torch.cat([p.detach().flatten().clone() for p in network.parameters()])
+    state, step = make(network, clip=1e-3)
+    step(state, [pictures(10)], 1.0)
+    moved = torch.cat([p.detach().flatten() for p in network.parameters()]) - before
+    assert moved.norm().item() == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_the_running_average_follows_its_equation():
+    network = small_network()
+    expected = network[1].weight.detach().clone()
+    state, step = make(network, decay=0.9)
+    for _ in range(3):
+        step(state, [pictures(10)], 0.1)
+        expected = 0.9 * expected + 0.1 * network[1].weight.detach()
+    torch.testing.assert_close(state.average["1.weight"], expected)
+
+
+def test_balanced_weights_make_classes_equal_and_keep_the_mean():
+    labels = np.array([0] * 90 + [1] * 9 + [2], dtype=np.int32)
+    weights = balanced_weights(labels, 3)
+    np.testing.assert_allclose(weights * np.bincount(labels), np.full(3, 100 / 3))
+    assert weights[labels].mean() == pytest.approx(1.0)
+
+
+def test_events_come_in_order_and_carry_the_rate():
+    network = small_network()
+    state, step = make(network)
+    events = list(
+        train(
+            state,
+            epochs=2,
+            batches=lambda epoch: [np.arange(4), np.arange(4, 7)],
+            load=lambda records: [pictures(len(records))],
+            step=step,
+            learning_rate=lambda step: 0.1 / (step + 1),
+            judge=lambda state: None,
+            describe=str,
+        )
+    )
+    assert [type(event).__name__ for event in events] == ["EpochStart", "StepEnd", "StepEnd", "EpochEnd"] * 2
+    steps = [event for event in events if isinstance(event, StepEnd)]
+    assert [event.step for event in steps] == [1, 2, 3, 4]
+    assert [event.learning_rate for event in steps] == pytest.approx([0.1, 0.05, 0.1 / 3, 0.025])
+    assert state.best_epoch == 2
