@@ -37,8 +37,8 @@ format: $(READY)  ## put the code into the house's form
 	@$(BIN)/ruff format .
 
 docs: $(READY)  ## write the generated pages of docs/ anew
-	@$(BIN)/python -m sightline.recipe.options
-	@$(BIN)/python -m sightline.explain.lecture_map
+	@$(BIN)/python -m sightline.recipe.options docs/options.md
+	@$(BIN)/python -m sightline.explain.lecture_map docs/lecture.md
 	@$(BIN)/python -m sightline.cli.reference
 
 clean:  ## remove the environment and caches

@@ -84,7 +84,8 @@ class SightlineClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if paths is None:
                 pictures, labels = self._learnable(X, y)
             else:
-                labels, self.levels_ = _labels(y), None
+                labels = _labels(y)
+                self.levels_: tuple[float, float] | None = None
             self.classes_, codes = np.unique(labels, return_inverse=True)
             texts = np.array([str(label) for label in self.classes_])[codes]
             source = (pictures, texts) if paths is None else _table(Path(folder) / "pictures.jsonl", paths, texts)
@@ -102,7 +103,8 @@ class SightlineClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InvalidInput: a picture cannot be decoded, or has another number of features than in `fit`.
         """
-        labels: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        likeliest = self.predict_proba(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[likeliest]
         return labels
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
@@ -146,7 +148,7 @@ class SightlineClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _learnable(self, X: Any, y: Any) -> tuple[NDArray[np.uint8], NDArray[Any]]:  # noqa: N803
         array = _pictures(X)
         if array is None:
-            array, labels = validate_data(self, X, y, dtype=None)
+            array, labels = validate_data(self, X, y, dtype="numeric")
         else:
             array, labels = check_X_y(array, y, dtype=None, allow_nd=True)
             self.n_features_in_ = math.prod(array.shape[1:])
@@ -157,7 +159,7 @@ class SightlineClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _predictable(self, X: Any) -> NDArray[np.uint8]:  # noqa: N803
         array = _pictures(X)
         if array is None:
-            array = validate_data(self, X, dtype=None, reset=False)
+            array = validate_data(self, X, dtype="numeric", reset=False)
         else:
             array = check_array(array, dtype=None, allow_nd=True)
         return self._as_pixels(array)
@@ -220,8 +222,7 @@ def _leveled(array: NDArray[Any], levels: tuple[float, float]) -> NDArray[np.uin
     low, high = levels
     spread = high - low
     scaled = (array.astype(np.float64) - low) * (255.0 / spread if spread > 0 else 0.0)
-    levels: NDArray[np.uint8] = np.rint(scaled.clip(0.0, 255.0)).astype(np.uint8)
-    return levels
+    return np.asarray(np.rint(scaled.clip(0.0, 255.0)), np.uint8)
 
 
 def _squared(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:

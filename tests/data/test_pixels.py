@@ -160,7 +160,9 @@ def test_files_that_vanish_are_refused_and_none_left_is_an_error(catalogue, tmp_
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(path.read_bytes() + b"\0"),
         lambda path: path.write_bytes(path.read_bytes()[:-100] + b"x" * 100),
-        lambda path: path.write_bytes(path.read_bytes().replace(b'"rows": 37', b'"rows": 38')),
+        lambda path: path.write_bytes(path.read_bytes()[:100] + b"\0" + path.read_bytes()[100:]),
+        lambda path: path.write_bytes(path.read_bytes()[:100] + path.read_bytes()[101:]),
+        lambda path: path.write_bytes(path.read_bytes().replace(b'"key": "', b'"key": "0')),
     ],
 )
 def test_a_torn_file_is_built_anew(catalogue, tmp_path, tear):
@@ -291,6 +293,17 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         assert path.read_text() == "old"
     assert path.read_text() == "new"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path):
+    old, young = tmp_path / ".file.a.part", tmp_path / ".file.b.part"
+    for part in (old, young):
+        part.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    with replacing(tmp_path / "file"):
+        pass
+    assert not old.exists()
+    assert young.exists()
 
 
 PROGRAM = """

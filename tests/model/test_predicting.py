@@ -267,12 +267,15 @@ def test_results_come_in_order_and_few_are_kept_waiting() -> None:
 
 def test_workers_leave_the_callers_threads_alone() -> None:
     before = torch.get_num_threads()
-    with workers(3) as pool:
-        assert set(pool.map(lambda _: torch.get_num_threads(), range(9))) == {1}
-        assert torch.get_num_threads() == before
-    assert torch.get_num_threads() == before
-    with ThreadPoolExecutor(1) as fresh:
-        assert fresh.submit(torch.get_num_threads).result() == before
+    torch.set_num_threads(3)
+    try:
+        with workers(4) as pool:
+            assert set(pool.map(lambda _: torch.get_num_threads(), range(9))) == {1}
+            assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as fresh:
+            assert fresh.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_several_threads_predict_at_once(loaded: model.Model) -> None:

@@ -74,8 +74,9 @@ class Display:
     """Prints a training for a person. With `quiet`, only the result."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._result = Console(highlight=False, markup=False, emoji=False)
-        self._console = Console(highlight=False, markup=False, emoji=False, quiet=quiet)
+        self._result = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        # Lines are not broken where there is no terminal: a program or a pager reads them.
+        self._console = Console(highlight=False, markup=False, emoji=False, quiet=quiet, soft_wrap=True)
         self.progress = Bar(self._console)
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -101,7 +102,11 @@ class Display:
         )
         self.left_out(surveyed.catalogue.refused)
         self._choices(surveyed.resolved.reasons, surveyed.resolved.recipe.model_dump(mode="json"))
+        reasons = surveyed.resolved.reasons
         for advice in advise(surveyed.resolved.recipe, facts):
+            # What was chosen automatically has its reason above; advice is about what the user chose.
+            if all(field in reasons for field in advice.change):
+                continue
             self._console.print(f"Advice ({advice.code}): {advice.says} {advice.reason} [{advice.reference}]")
             for field, value in advice.change.items():
                 self._console.print(f"    --set {field}={value}")

@@ -7,12 +7,15 @@ import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from sightline.errors import OutputError
 
 VARIABLE = "SIGHTLINE_CACHE"
+
+_ABANDONED_SECONDS = 24 * 3600
 
 
 def cache_folder() -> Path:
@@ -49,6 +52,7 @@ def replacing(path: Path, *, needed: int | None = None) -> Iterator[int]:
         OutputError: the folder is read-only, or the disk is full.
     """
     folder = ready(path.parent)
+    _remove_abandoned(folder)
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=folder)
     except OSError as error:
@@ -89,6 +93,14 @@ def _free(folder: Path) -> int:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes left half written; a file that is still being written to is younger."""
+    for part in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
+                part.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

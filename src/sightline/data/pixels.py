@@ -248,7 +248,7 @@ def _reopened(path: Path, key: str, catalogue: Catalogue) -> Stored | None:
                 return None
             file.seek(begin)
             header = json.loads(file.read(length))
-        if header["key"] != key or header["rows"] != len(catalogue):
+        if header["key"] != key:
             return None
         (high, wide), channels = header["size"], header["channels"]
         shape = (len(catalogue), int(high), int(wide), int(channels))

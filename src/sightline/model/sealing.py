@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +88,16 @@ def _arrays(network: nn.Module) -> dict[str, NDArray[Any]]:
 def _versions() -> dict[str, str]:
     import torch
 
-    from sightline import __version__
-
     return {
-        "sightline": __version__,
+        "sightline": _own_version(),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": np.__version__,
     }
+
+
+def _own_version() -> str:
+    try:
+        return version("sightline")
+    except PackageNotFoundError:
+        return "unknown: run from its source without being installed"

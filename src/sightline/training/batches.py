@@ -9,8 +9,12 @@ from sightline.keys import purpose
 
 
 def steps_per_epoch(images: int, batch_size: int) -> int:
-    """Return ⌈images / batch_size⌉."""
-    return -(-images // batch_size)
+    """Return ⌈images / batch_size⌉, or less where that would leave a batch of one picture next to others of two.
+
+    Batch normalization compares the pictures of a batch, so a single one has nothing to be compared with.
+    """
+    steps = -(-images // batch_size)
+    return max(1, images // 2) if batch_size > 1 and images // steps < 2 else steps
 
 
 def batches(
@@ -24,7 +28,7 @@ def batches(
     Args:
         records: positions in the catalogue, in its canonical order.
         keys: identity of each of those records. The order depends on the seed, the epoch and them alone.
-        batch_size: largest batch.
+        batch_size: largest batch; one more where a single picture would be left.
         seed: the training's.
         epoch: 1 for the first.
     """
