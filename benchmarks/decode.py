@@ -1,7 +1,7 @@
 """The first pass over photographs: read, decode, resize to 224, store; ours against Pillow in a thread pool.
 
 Both sides read the same JPEG files of 640 × 427 pixels from disk, bring them to 224 × 224 (whole picture, padded) and
-write them to a file, in turns and in one process. The ratio of their median times is the result.
+write them to a file, in turns, each in a process of its own. The ratio of their median times is the result.
 
     python benchmarks/decode.py [--pictures 600] [--threads 2] [--rounds 5]
 """
@@ -9,6 +9,7 @@ write them to a file, in turns and in one process. The ratio of their median tim
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -37,49 +39,50 @@ PHOTOS = Path(__file__).parents[1] / ".." / "shared" / "data" / "flowers"
 def main() -> None:
     """Print images per second of every side and the ratio."""
     arguments = _arguments()
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = Path(temporary)
         os.environ["SIGHTLINE_CACHE"] = str(folder / "cache")
-        # In a process of its own: what making them leaves behind in the memory allocator would favor one side.
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        # Each in a process of its own, as in use: they would tune the memory allocator for one another.
+        spawn = multiprocessing.get_context("spawn")
+        sides = {name: stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn)) for name in SIDES}
+        with ProcessPoolExecutor(1, mp_context=spawn) as process:
             made = process.submit(make_photographs, folder / "photographs", arguments.pictures).result()
-        began = time.perf_counter()
-        catalogue = build_catalogue(
-            open_source(str(folder / "photographs")), limits=Limits(), threads=arguments.threads
-        )
-        catalogued = time.perf_counter() - began
-        sides: dict[str, Callable[[Path], None]] = {
-            "sightline": lambda out: ours(catalogue, out, arguments.threads),
-            "pillow": lambda out: pillow(catalogue, out, arguments.threads, draft=False),
-            "pillow, draft mode": lambda out: pillow(catalogue, out, arguments.threads, draft=True),
-        }
-        seconds: dict[str, list[float]] = {name: [] for name in sides}
-        processor: dict[str, list[float]] = {name: [] for name in sides}
+        seconds: dict[str, list[float]] = {name: [] for name in SIDES}
+        busy: dict[str, list[float]] = {name: [] for name in SIDES}
         for round_ in range(arguments.rounds + 1):
-            for name, run in sides.items():
-                with tempfile.TemporaryDirectory(dir=folder) as out:
-                    began, busy = time.perf_counter(), time.process_time()
-                    run(Path(out))
-                    if round_:  # the first round warms caches and imports
-                        seconds[name].append(time.perf_counter() - began)
-                        processor[name].append(time.process_time() - busy)
-    count = len(catalogue)
+            for name, process in sides.items():
+                took, worked = process.submit(measure, name, folder, arguments.threads).result()
+                if round_:  # the first round warms caches and imports
+                    seconds[name].append(took)
+                    busy[name].append(worked)
     print(f"{made}, {arguments.threads} threads, {arguments.rounds} rounds in turns, medians")
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}"
-    )
+    print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
     print(f"{decoder_version(best_decoder())}")
+    middle = {name: statistics.median(times) for name, times in seconds.items()}
     for name, times in seconds.items():
-        middle = statistics.median(times)
-        busy = statistics.median(processor[name]) / count * 1e3
+        each = statistics.median(busy[name]) / arguments.pictures * 1e3
         print(
-            f"{name:20} {count / middle:7.0f} img/s   {min(times):.2f} to {max(times):.2f} s   {busy:.2f} ms/img busy"
+            f"{name:20} {arguments.pictures / middle[name]:7.0f} img/s   {min(times):.2f} to {max(times):.2f} s   "
+            f"{each:.2f} ms of processor time each"
         )
-    print(f"{'catalogue, before':20} {count / catalogued:7.0f} img/s   (list, read, hash; once)")
-    ours_, theirs, drafted = (statistics.median(times) for times in seconds.values())
-    busy_ratio = statistics.median(processor["pillow"]) / statistics.median(processor["sightline"])
-    print(f"ratio to pillow {theirs / ours_:.2f} (of processor time {busy_ratio:.2f})")
-    print(f"ratio to pillow in draft mode {drafted / ours_:.2f}")
+    busy_ratio = statistics.median(busy["pillow"]) / statistics.median(busy["sightline"])
+    print(f"ratio to pillow {middle['pillow'] / middle['sightline']:.2f} (of processor time {busy_ratio:.2f})")
+    print(f"ratio to pillow in draft mode {middle['pillow, draft mode'] / middle['sightline']:.2f}")
+
+
+def measure(side: str, folder: Path, threads: int) -> tuple[float, float]:
+    """Return seconds of wall and of processor time that a side took for all photographs."""
+    catalogue = catalogued(folder / "photographs")
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        began, worked = time.perf_counter(), time.process_time()
+        SIDES[side](catalogue, Path(out), threads)
+        return time.perf_counter() - began, time.process_time() - worked
+
+
+@functools.cache
+def catalogued(folder: Path) -> Catalogue:
+    """Return the catalogue of the photographs, once per process."""
+    return build_catalogue(open_source(str(folder)), limits=Limits())
 
 
 def ours(catalogue: Catalogue, out: Path, threads: int) -> None:
@@ -99,7 +102,7 @@ def ours(catalogue: Catalogue, out: Path, threads: int) -> None:
     stored.pixels.close()
 
 
-def pillow(catalogue: Catalogue, out: Path, threads: int, *, draft: bool) -> None:
+def pillow(catalogue: Catalogue, out: Path, threads: int, *, draft: bool = False) -> None:
     """Decode and store as one writes it with Pillow, a thread pool and a NumPy file."""
     inner = round(HEIGHT * SIDE / WIDTH)
     top = (SIDE - inner) // 2
@@ -117,6 +120,13 @@ def pillow(catalogue: Catalogue, out: Path, threads: int, *, draft: bool) -> Non
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, catalogue.reading_order.tolist()))
     stored.flush()
+
+
+SIDES: dict[str, Callable[[Catalogue, Path, int], None]] = {
+    "sightline": ours,
+    "pillow": pillow,
+    "pillow, draft mode": functools.partial(pillow, draft=True),
+}
 
 
 def make_photographs(folder: Path, count: int) -> str:

@@ -200,9 +200,6 @@ def test_progress_sees_every_picture_also_when_the_work_fails(catalogue, tmp_pat
     assert list((tmp_path / "b" / "pixels").iterdir()) == []
 
 
-# --- gathering -------------------------------------------------------------------------------------------------------
-
-
 def test_gather_in_any_order_with_repeats_and_into_given_memory(tmp_path):
     catalogue = of_arrays(300, 8, 10, 3)
     stored = store(catalogue, tmp_path)
@@ -242,9 +239,6 @@ def test_resident_memory_stays_flat_over_a_file_of_300_megabytes(tmp_path, shape
         pixels.gather(order[start : start + batch])
         highest = max(highest, resident())
     assert highest - before < 110 << 20
-
-
-# --- writing ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing(catalogue, tmp_path, monkeypatch):
