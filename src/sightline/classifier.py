@@ -90,7 +90,9 @@ class SightlineClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             texts = np.array([str(label) for label in self.classes_])[codes]
             source = (pictures, texts) if paths is None else _table(Path(folder) / "pictures.jsonl", paths, texts)
             try:
-                run = train(source, recipe, out=Path(folder) / "run" if self.out is None else self.out)
+                out = Path(folder) / "run" if self.out is None else self.out
+                # Folds of a cross-validation hardly ever come back: their pixels go with the folder.
+                run = train(source, recipe, out=out, cache=Path(folder))
             except DataError as error:
                 raise InvalidInput(str(error)) from error
             self.sealed_ = run.model_path.read_bytes()

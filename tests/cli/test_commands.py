@@ -200,7 +200,7 @@ def test_a_disk_without_room_is_one_sentence(folder, tmp_path):
         text=True,
         check=False,
         # Pixels and log fit, the model does not; the system then fails the write as it does on a full disk.
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)),  # noqa: PLW1509
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)),
     )
     fails(done, 6, "model.safetensors")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import struct
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.data.formats import calm
 from sightline.data.header import probe
 from sightline.data.limits import Limits, Refused
 from sightline.data.progress import Progress
@@ -59,7 +58,7 @@ def examine(
             return _examine_some(source, chunk, limits, entries)
 
         chunks = [missing[at : at + READ_AT_ONCE] for at in range(0, len(missing), READ_AT_ONCE)]
-        with _calm():
+        with calm():
             for chunk, failures in zip(chunks, in_order(look, chunks, threads), strict=True):
                 refused.update(failures)
                 progress.advance(len(chunk))
@@ -148,11 +147,3 @@ def _excess(entry: np.void, limits: Limits) -> str:
     except Refused as error:
         return error.reason
     raise AssertionError("only entries over a limit come here")
-
-
-@contextlib.contextmanager
-def _calm() -> Iterator[None]:
-    """Keep Pillow's remarks on odd files off the terminal; a filter set here reaches all threads."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,8 +85,13 @@ def survey(source: Any, recipe: Recipe, *, progress: Progress | None = None) -> 
     return Survey(catalogue, split, facts, device, resolved)
 
 
-def prepare(surveyed: Survey, *, progress: Progress | None = None) -> Prepared:
+def prepare(surveyed: Survey, *, cache: Path | None = None, progress: Progress | None = None) -> Prepared:
     """Decode every picture once and measure the training split.
+
+    Args:
+        surveyed: what `survey` found.
+        cache: folder for the pixels; None for the user's, where the next training finds them again.
+        progress: told of the long parts.
 
     Raises:
         DataError: too many pictures cannot be decoded.
@@ -104,6 +110,7 @@ def prepare(surveyed: Survey, *, progress: Progress | None = None) -> Prepared:
         decoder=settled(chosen.decoder),
         limits=surveyed.limits,
         threads=surveyed.machine.threads,
+        cache=cache,
         progress=progress,
     )
     undecoded = stored.refused

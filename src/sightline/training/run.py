@@ -62,6 +62,7 @@ def train(
     *,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Train on `source` and return the finished run.
@@ -71,6 +72,7 @@ def train(
         recipe: a `Recipe`, dotted fields such as `{"training.epochs": 5}`, or None for all defaults.
         out: the run's directory; None for the next free one below `runs/`.
         overwrite: take the place of an earlier run at `out`.
+        cache: folder for decoded pixels; None for the user's, where the next training finds them again.
         progress: told of reading and decoding.
 
     Raises:
@@ -78,7 +80,7 @@ def train(
     """
     chosen = recipe if isinstance(recipe, Recipe) else apply_overrides(Recipe(), recipe or {})
     with directory.made(out, source=source, overwrite=overwrite) as path:
-        session = start(prepare(survey(source, chosen, progress=progress), progress=progress), path)
+        session = start(prepare(survey(source, chosen, progress=progress), cache=cache, progress=progress), path)
         for _ in session.events():
             pass
         session.seal()

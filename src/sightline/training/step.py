@@ -77,7 +77,7 @@ def make_step(
     def step(state: State, shards: Sequence[Shard], learning_rate: float) -> Judged:
         images = sum(len(shard.labels) for shard in shards)
         # torch's dropout draws from its global generator: keyed anew, its numbers depend on the step alone.
-        torch.random.manual_seed(dropout.torch_seed(epoch=state.epoch, step=state.step))
+        _key(device, dropout.torch_seed(epoch=state.epoch, step=state.step))
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate
         state.optimizer.zero_grad(set_to_none=True)
@@ -103,3 +103,13 @@ def make_step(
         return Judged(total, right, finite=True)
 
     return step
+
+
+def _key(device: str, seed: int) -> None:
+    # Only the generator that is used: seeding all of torch's notes a stack trace for each device that is not there.
+    if device == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device == "mps":
+        torch.mps.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
