@@ -237,10 +237,10 @@ def test_memory_that_runs_out_refuses_one_picture(folder, monkeypatch):
 
     read = FolderSource.read
 
-    def hungry(self, index):
+    def hungry(self, index, most):
         if self.names[index].endswith(os.path.join("a", "3.png")):
             raise MemoryError
-        return read(self, index)
+        return read(self, index, most)
 
     monkeypatch.setattr(FolderSource, "read", hungry)
     found = reasons(build(folder({"a": 10, "b": 10})))

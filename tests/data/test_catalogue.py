@@ -37,7 +37,7 @@ def aged(root):
 def reads(monkeypatch):
     """The positions that are read from folders."""
     seen, read = [], FolderSource.read
-    monkeypatch.setattr(FolderSource, "read", lambda self, index: seen.append(index) or read(self, index))
+    monkeypatch.setattr(FolderSource, "read", lambda self, index, most: seen.append(index) or read(self, index, most))
     return seen
 
 
@@ -238,7 +238,7 @@ def test_few_tasks_in_flight():
 
 
 def test_a_failing_reader_ends_the_pass(folder, monkeypatch):
-    def broken(self, index):
+    def broken(self, index, most):
         raise RuntimeError("a bug, not bad data")
 
     monkeypatch.setattr(FolderSource, "read", broken)

@@ -201,20 +201,31 @@ import sys
 sys.modules["simplejpeg"] = None
 import io
 from PIL import Image
-from sightline.data.decode import best_decoder, decode, decoder_version
+from sightline.data import best_decoder, decode, decoder_version, require_decoder
 from sightline.errors import DataError
 file = io.BytesIO()
 Image.new("RGB", (9, 9), (200, 100, 50)).save(file, "JPEG")
 assert best_decoder() == "pillow"
 assert decode(file.getvalue(), size=(9, 9), channels=3, decoder=best_decoder()).shape == (9, 9, 3)
 assert "Pillow" in decoder_version("pillow")
-try:
-    decode(file.getvalue(), size=(9, 9), channels=3, decoder="simplejpeg")
-except DataError as error:
-    print(type(error).__name__, error)
+require_decoder("pillow")
+for asks in (
+    lambda: decode(file.getvalue(), size=(9, 9), channels=3, decoder="simplejpeg"),
+    lambda: decoder_version("simplejpeg"),
+    lambda: require_decoder("simplejpeg"),
+):
+    try:
+        asks()
+    except DataError as error:
+        print(type(error).__name__, error)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("DataError data.decoder = simplejpeg, but it is not installed")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert line.startswith("DataError data.decoder = simplejpeg, but simplejpeg is not installed")
+        assert "sightline[jpeg]" in line
+        assert "data.decoder=pillow" in line
 
 
 def test_versions_name_what_decides_about_pixels():

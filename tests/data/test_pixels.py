@@ -73,10 +73,12 @@ def catalogue(folder: Callable[..., Path]) -> Catalogue:
     return of_folder(folder({"cat": 20, "dog": 17}))
 
 
-def torn_by_one_byte(catalogue: Catalogue, position: int) -> None:
-    """Cut the file of a record, whose header stays whole."""
-    path = Path(str(catalogue.source.name)) / catalogue.name(position)
-    path.write_bytes(path.read_bytes()[:-30])
+def with_torn_files(catalogue: Catalogue, positions: tuple[int, ...]) -> Catalogue:
+    """Return the catalogue after the files of some records were cut; their headers stay whole."""
+    for position in positions:
+        path = Path(str(catalogue.source.name)) / catalogue.name(position)
+        path.write_bytes(path.read_bytes()[:-30])
+    return of_folder(Path(str(catalogue.source.name)))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -125,13 +127,14 @@ def test_a_changed_picture_makes_another_file_and_a_renamed_one_does_not(folder,
 
 
 def test_refused_pictures_are_listed_left_out_and_listed_again(catalogue, tmp_path):
-    for position in (0, 5, 36):
-        torn_by_one_byte(catalogue, position)
-    good = [i for i in range(37) if i not in (0, 5, 36)]
+    torn = {catalogue.name(i) for i in (0, 5, 36)}
+    catalogue = with_torn_files(catalogue, (0, 5, 36))
+    bad = [i for i in range(37) if catalogue.name(i) in torn]
+    good = [i for i in range(37) if i not in bad]
     for _ in range(2):  # built, then reopened
         stored = store(catalogue, tmp_path)
-        assert [item.position for item in stored.refused] == [0, 5, 36]
-        assert [item.name for item in stored.refused] == [catalogue.name(i) for i in (0, 5, 36)]
+        assert [item.position for item in stored.refused] == bad
+        assert [item.name for item in stored.refused] == [catalogue.name(i) for i in bad]
         assert all("decoded" in item.reason for item in stored.refused)
         assert stored.pixels.shape == (34, 8, 10, 3)
         reduced = catalogue.without([item.position for item in stored.refused])
@@ -259,12 +262,23 @@ def test_too_little_room_is_found_before_the_work(catalogue, tmp_path, monkeypat
         store(catalogue, tmp_path)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs file modes")
+def test_files_of_the_cache_respect_the_umask(tmp_path):
+    before = os.umask(0o022)
+    try:
+        with replacing(tmp_path / "file"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
 @pytest.mark.parametrize("file", [errno.EROFS, errno.EACCES])
 def test_a_cache_that_cannot_be_written_to_is_one_clear_error(catalogue, tmp_path, monkeypatch, file):
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(file, os.strerror(file))
 
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr("sightline.data.cache.os.open", refuse)
     with pytest.raises(OutputError, match=r"cannot be written to.*SIGHTLINE_CACHE="):
         store(catalogue, tmp_path)
 

@@ -48,7 +48,6 @@ def test_folder_per_class(folder):
     assert np.bincount(source.labels).tolist() == [3, 2, 2]
     assert set(source.subsets.tolist()) == {NONE}
     assert os.path.join("cat", "deeper", "x.png") in list(source.names)
-    assert source.ignored == 6
     for index, name in enumerate(source.names):
         assert source.read(index) == (root / name).read_bytes()
 

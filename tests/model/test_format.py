@@ -183,6 +183,9 @@ def test_other_files(content: bytes, says: str, tmp_path: Path) -> None:
 
 
 def test_no_file_a_folder_and_a_pipe(tmp_path: Path) -> None:
+    for name in ("a\0b", "a\ud800b"):
+        with pytest.raises(ModelFileError, match="no file can have this name"):
+            model.load(name)
     with pytest.raises(ModelFileError, match="no such file"):
         model.load(tmp_path / "absent")
     with pytest.raises(ModelFileError, match="is a folder"):

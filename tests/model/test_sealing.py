@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from sightline import model
+from sightline import model, writing
 from sightline.errors import ModelFileError, OutputError
-from sightline.model import writing
 from sightline.preprocessing import Statistics
 from sightline.recipe import Recipe
 from sightline.recipe.network import VGG, AutoNetwork, He, LeNet, ResNet

@@ -160,7 +160,7 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
     ),
     "decay-of-everything": (
         [({"optimizer.decayed": "all"}, {})],
-        [({"optimizer.decayed": "all", "optimizer.weight_decay": 0.0}, {})],
+        [({"optimizer.decayed": "weights"}, {})],
     ),
     "decay-too-strong": (
         [({"optimizer": "momentum", "optimizer.weight_decay": 0.05}, {}), ({"optimizer.weight_decay": 5.0}, {})],

@@ -78,6 +78,15 @@ def refused(found: Any) -> str:
         ({"preprocessing": {"whitening_epsilon": 0.1}},
          ('preprocessing.whitening_epsilon: found 0.1 with decorrelate "none", which does not whiten; wanted '
          'decorrelate "pca" or "zca", or no whitening_epsilon.')),
+        ({"network": {"name": "resnet", "stem": "small", "pooling": "average"}},
+         ('network.pooling: found "average" with the small stem of resnet, which does not pool at all; wanted stem '
+         '"large", or no pooling.')),
+        ({"optimizer": {"name": "adamw", "weight_decay": 0.0, "decayed": "all"}},
+         ('optimizer.decayed: found "all" with weight_decay 0, which decays nothing; wanted a weight_decay > 0, or no '
+         "decayed.")),
+        ({"optimizer": {"name": "sgd", "decayed": "all"}},
+         ('optimizer.decayed: found "all" with weight_decay 0, which decays nothing; wanted a weight_decay > 0, or no '
+         "decayed.")),
     ],
 )  # fmt: skip
 def test_one_mistake_is_one_sentence(found: dict[str, Any], sentence: str) -> None:

@@ -87,7 +87,7 @@ def test_a_recipe_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert read_recipe(path) == Recipe()
     assert [file.name for file in tmp_path.iterdir()] == ["recipe.toml"]
     (tmp_path / "occupied").mkdir()
-    for place in (tmp_path / "none" / "recipe.toml", tmp_path / "occupied"):
+    for place in (tmp_path / "none" / "recipe.toml", tmp_path / "occupied", path / "recipe.toml", tmp_path / "nul\0"):
         with pytest.raises(OutputError, match="cannot be written"):
             write_recipe(place, Recipe())
     assert sorted(file.name for file in tmp_path.iterdir()) == ["occupied", "recipe.toml"]

@@ -11,9 +11,9 @@ from PIL import Image
 from safetensors.numpy import load_file
 from sklearn.datasets import load_digits
 
-from sightline.errors import OutputError, RecipeError
+from sightline.errors import DataError, OutputError, RecipeError, TrainingError
 from sightline.recipe import Recipe, apply_overrides
-from sightline.training import EpochEnd, Run, prepare, start, survey, train
+from sightline.training import EpochEnd, Run, judge, prepare, start, survey, train
 from sightline.training.directory import made
 
 QUICK = {"training.epochs": 3, "training.threads": 1, "network": "lenet", "optimizer.learning_rate": 0.01}
@@ -140,6 +140,83 @@ def test_an_earlier_run_is_replaced_only_when_asked(digits, tmp_path):
     again = train(digits, {**QUICK, "training.seed": 3}, out=tmp_path / "run", overwrite=True)
     assert again.model_path.read_bytes() != before
     assert sum(event["event"] == "start" for event in again.events()) == 1
+
+
+def test_a_mistake_costs_no_earlier_run(digits, tmp_path):
+    """What stops before the training begins leaves the run that was to be replaced whole."""
+    first = train(digits, QUICK, out=tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in first.path.iterdir()}
+    with pytest.raises(DataError, match="nowhere"):
+        train(tmp_path / "nowhere", QUICK, out=tmp_path / "run", overwrite=True)
+    assert {path.name: path.read_bytes() for path in first.path.iterdir()} == before
+
+
+def test_a_training_that_fails_leaves_its_best_weights(digits, tmp_path):
+    recipe = apply_overrides(Recipe(), {**QUICK, "training.epochs": 4})
+    with made(tmp_path / "run", source=digits, overwrite=False) as path:
+        session = start(prepare(survey(digits, recipe)), path)
+
+        def poisoned_after_two_epochs():
+            for event in session.events():
+                if isinstance(event, EpochEnd) and event.epoch == 2:
+                    with torch.no_grad():
+                        next(session.state.network.parameters()).fill_(float("nan"))
+
+        with pytest.raises(TrainingError, match="epoch 3"):
+            poisoned_after_two_epochs()
+    run = Run(path)
+    assert [event["event"] for event in run.events()] == ["start", "epoch", "epoch", "failure"]
+    model = run.model()
+    assert model.metrics["validation"]["accuracy"] > 0.2
+    assert np.isfinite(model.predict(digits[0][:5]).probabilities).all()
+
+
+def test_the_average_is_sealed_where_nothing_is_held_out(digits, tmp_path):
+    nothing = {"data.validation_fraction": 0.0, "data.test_fraction": 0.0}
+    averaged = train(digits, {**QUICK, **nothing, "training.weight_averaging": 0.9}, out=tmp_path / "a")
+    plain = train(digits, {**QUICK, **nothing}, out=tmp_path / "b")
+    assert weights(averaged) != weights(plain)
+    assert averaged.metrics == {}
+
+
+def test_a_truncated_picture_does_not_make_the_source_another(digits, tmp_path):
+    """The source is known again although a picture in it turned out not to decode: only what was held out counts."""
+    write_folder(tmp_path / "pictures", digits)
+    victim = next((tmp_path / "pictures" / "3").iterdir())
+    victim.write_bytes(victim.read_bytes()[:-30])
+    run = train(tmp_path / "pictures", QUICK, out=tmp_path / "run")
+    with (run.path / "refused.csv").open(encoding="utf-8") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == [f"3/{victim.name}"]
+    judgment = judge(run.model(), tmp_path / "pictures")
+    assert judgment.side == "test"
+    assert judgment.metrics.confusion == tuple(tuple(row) for row in run.metrics["test"]["confusion"])
+    # under another name as well: the pictures themselves are recognized
+    moved = shutil.copytree(tmp_path / "pictures", tmp_path / "moved")
+    assert judge(run.model(), moved).side == "test"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"schedule.warmup_epochs": 50.0}, "warmup_epochs"),
+        ({"training.early_stopping": 3, "data.validation_fraction": 0.0}, "early_stopping"),
+        ({"training.time_budget_minutes": 1e-6}, "time_budget_minutes"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_honored_is_said_when_it_is_known(digits, tmp_path, changes, said):
+    with pytest.raises(RecipeError, match=said):
+        train(digits, {"network": "lenet", "training.threads": 1, **changes}, out=tmp_path / "run")
+
+
+def test_a_run_does_not_lie_among_the_pictures(digits, tmp_path, monkeypatch):
+    write_folder(tmp_path / "pictures", digits)
+    with pytest.raises(OutputError, match="--out"):
+        train(tmp_path / "pictures", QUICK, out=tmp_path / "pictures" / "run")
+    monkeypatch.chdir(tmp_path / "pictures")
+    with pytest.raises(OutputError, match="--out"):
+        train(".", QUICK)
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [str(label) for label in range(10)]
 
 
 def test_a_directory_of_somebody_else_is_left_alone(digits, tmp_path):

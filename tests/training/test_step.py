@@ -89,6 +89,25 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(poison):
     assert state.step == 0
 
 
+def test_a_gradient_that_is_not_finite_stops_before_the_update():
+    """√ has an infinite slope at 0: the loss is fine, its gradient is not."""
+
+    class Rooted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(3, dtype=torch.float64))
+
+        def forward(self, inputs):
+            return torch.sqrt(self.weight) + 0 * inputs.flatten(1)[:, :3]
+
+    network = Rooted()
+    state, step = make(network)
+    judged = step(state, [pictures(4)], 0.1)
+    assert "gradient" in judged.fault
+    assert torch.equal(network.weight, torch.zeros(3, dtype=torch.float64))
+    assert state.step == 0
+
+
 def test_dropout_depends_on_the_step_and_not_on_what_was_drawn_before():
     results = []
     for disturbance in (0, 5):

@@ -35,13 +35,10 @@ class Bar:
         self._console = console
         self._progress: Progress | None = None
         self._task = TaskID(0)
-        self._name = ""
-        self._done = 0
 
     def start(self, task: str, total: int | None) -> None:
         """Begin a task with `total` units, or None where that is unknown."""
         self.finish()
-        self._name, self._done = task, 0
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -59,7 +56,6 @@ class Bar:
 
     def advance(self, n: int = 1) -> None:
         """Say that `n` more units are done."""
-        self._done += n
         if self._progress is not None:
             self._progress.update(self._task, advance=n)
 
@@ -81,7 +77,7 @@ class Display:
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._begun = self._epoch_begun = time.monotonic()
-        self._epoch_images = 0
+        self._epoch_images = self._seen = self._right = 0
         self._last_step = 0.0
         self._smooth = 0.0
         self._shown = 0
@@ -100,7 +96,7 @@ class Display:
             f"{facts.source}: {facts.training:,} training, {facts.validation:,} validation and {facts.test:,} test "
             f"pictures of {facts.classes} classes ({names})"
         )
-        self.left_out(surveyed.catalogue.refused)
+        self.left_out(surveyed.catalogue.refused, ", listed in the run's refused.csv")
         self._choices(surveyed.resolved.reasons, surveyed.resolved.recipe.model_dump(mode="json"))
         reasons = surveyed.resolved.reasons
         for advice in advise(surveyed.resolved.recipe, facts):
@@ -113,7 +109,7 @@ class Display:
 
     def prepared(self, prepared: Prepared) -> None:
         """Show what could not be decoded, where that is news."""
-        self.left_out(prepared.catalogue.refused)
+        self.left_out(prepared.catalogue.refused, ", listed in the run's refused.csv")
 
     def session(self, session: Session) -> None:
         """Show what is about to be trained."""
@@ -131,26 +127,43 @@ class Display:
 
         match event:
             case EpochStart():
-                self._epoch_begun, self._epoch_images = time.monotonic(), event.images
+                self._epoch_begun = self._last_step = time.monotonic()
+                self._epoch_images, self._seen, self._right = event.images, 0, 0
                 if self._bar is None:
                     self._open_bar(event.epochs * event.images)
             case StepEnd():
                 if self._bar is not None:
                     speed = event.images / max(1e-9, self._step_seconds())
-                    self._bar.update(self._task, advance=event.images, loss=event.loss, speed=speed)
+                    self._seen, self._right = self._seen + event.images, self._right + event.right
+                    accuracy = self._right / self._seen
+                    self._bar.update(self._task, advance=event.images, loss=event.loss, accuracy=accuracy, speed=speed)
             case EpochEnd():
                 self._epoch(event)
 
-    def stopped(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take any bar away, whatever has happened: it hides the cursor."""
+        self.progress.finish()
+        self._close_bar()
+
+    def ended_early(self, session: Session) -> None:
+        """Say what a training leaves that did not come to its end."""
+        from sightline.training.directory import MODEL
+
+        self._close_bar()
+        if session.state.best:
+            says = f"The best weights so far, of epoch {session.state.best_epoch}, are in {session.path / MODEL}"
+        else:
+            says = "No epoch was completed, so there is no model yet."
+        self._result.print(says)
 
     def sealed(self, session: Session, metrics: Mapping[str, Metrics]) -> None:
         """Show the result and where it is."""
         from sightline.training.directory import MODEL
 
+        self._close_bar()
         for side, found in metrics.items():
             self._result.print(
                 f"{side.capitalize()}: accuracy {found.accuracy:.2%}, balanced accuracy {found.balanced_accuracy:.2%}, "
@@ -158,8 +171,9 @@ class Display:
             )
         if metrics:
             self.confusions(session.prepared.catalogue.class_names, list(metrics.values())[-1])
+        kept = "best by validation loss" if "validation" in metrics else "last"
         self._console.print(
-            f"Weights of epoch {session.state.best_epoch}, the best by validation loss; trained for "
+            f"Weights of epoch {session.state.best_epoch}, the {kept}; trained for "
             f"{_duration(time.monotonic() - self._begun)}."
         )
         model = session.path / MODEL
@@ -182,18 +196,21 @@ class Display:
             listed = ", ".join(f"{true} as {guess} ({count})" for count, true, guess in wrong[:CONFUSIONS_SHOWN])
             self._result.print(f"Most often confused: {listed}")
 
-    def left_out(self, refused: tuple[object, ...]) -> None:
+    def left_out(self, refused: tuple[object, ...], where: str = "") -> None:
         """List the files that are left out, as far as they are news."""
-        if len(refused) <= self._shown:
+        news = refused[self._shown :]
+        if not news:
             return
         self._shown = len(refused)
-        self._console.print(f"{len(refused):,} files are left out:")
-        for refusal in refused[:REFUSED_SHOWN]:
+        self._console.print(f"{len(news):,} files are left out:")
+        for refusal in news[:REFUSED_SHOWN]:
             self._console.print(f"    {refusal}")
-        if len(refused) > REFUSED_SHOWN:
-            self._console.print(f"    … and {len(refused) - REFUSED_SHOWN:,} more, listed in the run's refused.csv")
+        if len(news) > REFUSED_SHOWN:
+            self._console.print(f"    … and {len(news) - REFUSED_SHOWN:,} more{where}")
 
     def _choices(self, reasons: Mapping[str, str], fields: Mapping[str, object]) -> None:
+        if not reasons:
+            return
         table = Table(box=None, pad_edge=False, show_header=False)
         for path, reason in reasons.items():
             value: object = fields
@@ -205,12 +222,19 @@ class Display:
         self._console.print("Chosen automatically:")
         self._console.print(table)
 
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
     def _open_bar(self, images: int) -> None:
         self._bar = Progress(
             TextColumn("training"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} img/s"),
+            TextColumn(
+                "loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.1%}  {task.fields[speed]:,.0f} img/s"
+            ),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
@@ -218,7 +242,7 @@ class Display:
         )
         self._last_step = time.monotonic()
         self._bar.start()
-        self._task = self._bar.add_task("training", total=images, loss=float("nan"), speed=0.0)
+        self._task = self._bar.add_task("training", total=images, loss=float("nan"), accuracy=0.0, speed=0.0)
 
     def _step_seconds(self) -> float:
         now = time.monotonic()

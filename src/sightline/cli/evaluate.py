@@ -36,7 +36,8 @@ def command(model_file: str, source: str, side: Side, form: str) -> None:
     model = load(model_in(model_file))
     judgment = judge(model, source, side=side, progress=display.progress)
     if form == "json":
-        click.echo(json.dumps({"side": judgment.side, **judgment.metrics.as_dict()}, indent=2))
+        refused = [{"file": refusal.name, "reason": refusal.reason} for refusal in judgment.refused]
+        click.echo(json.dumps({"side": judgment.side, **judgment.metrics.as_dict(), "refused": refused}, indent=2))
         return
     display.left_out(judgment.refused)
     _table(judgment, model.class_names)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sightline.errors import DataError
+from sightline.errors import DataError, ModelFileError
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 
 
 def model_in(argument: str) -> Path:
-    """Return the model file that is meant: the argument itself, or the one in a run's directory."""
+    """Return the model file that is meant: the argument itself, or the one in a run's directory.
+
+    Raises:
+        ModelFileError: the directory of a run that has no model.
+    """
     path = Path(argument)
     inside = path / "model.safetensors"
+    if (path / "events.jsonl").is_file() and not inside.is_file():
+        raise ModelFileError(f"{argument}: this run has no model yet, since no epoch was completed. Train again.")
     return inside if inside.is_file() else path
 
 

@@ -15,12 +15,9 @@ from sightline.errors import OutputError
 def command(file: str, overwrite: bool) -> None:
     """Write a recipe with every choice, its default, its range and what it is for, to FILE (recipe.toml)."""
     from sightline.recipe import commented
+    from sightline.writing import write_whole
 
-    try:
-        with Path(file).open("w" if overwrite else "x", encoding="utf-8", newline="\n") as written:
-            written.write(commented())
-    except FileExistsError:
-        raise OutputError(f"{file}: exists already. Choose another name, or replace it: --overwrite") from None
-    except OSError as error:
-        raise OutputError(f"{file}: cannot be written ({error.strerror}). Choose another place.") from None
+    if Path(file).exists() and not overwrite:
+        raise OutputError(f"{file}: exists already. Choose another name, or replace it: --overwrite")
+    write_whole(file, commented().encode())
     click.echo(f"Wrote {file}. Change what you like, then: sightline train SOURCE --recipe {file}")

@@ -78,10 +78,6 @@ def main() -> NoReturn:
     except SightlineError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # `sightline predict … | head` closes our output early; that is no fault.
-        sys.stderr.close()
-        sys.exit(0)
 
 
 def _print_any_name() -> None:

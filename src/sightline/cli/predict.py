@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -50,7 +49,7 @@ def _table(predictions: Predictions, top_k: int) -> None:
         table.add_column("class" if place == 0 else f"{place + 1}.", overflow="fold")
         table.add_column("", justify="right")
     for name, top in zip(predictions.names, predictions.top(top_k), strict=True):
-        table.add_row(os.path.relpath(name), *(cell for label, share in top for cell in (label, f"{share:.1%}")))
+        table.add_row(name, *(cell for label, share in top for cell in (label, f"{share:.1%}")))
     Console(markup=False, highlight=False, emoji=False).print(table)
 
 
@@ -65,8 +64,9 @@ def _csv(predictions: Predictions, top_k: int) -> None:
 
 
 def _json(predictions: Predictions, top_k: int) -> None:
-    rows = [
+    rows: list[dict[str, object]] = [
         {"file": name, "classes": [{"class": label, "probability": share} for label, share in top]}
         for name, top in zip(predictions.names, predictions.top(top_k), strict=True)
     ]
+    rows += [{"file": refusal.name, "refused": refusal.reason} for refusal in predictions.refused]
     click.echo(json.dumps(rows, ensure_ascii=False, indent=2))

@@ -11,13 +11,13 @@ from sightline.cli.main import COMMANDS, INTERRUPTED, group
 
 EXIT_CODES = {
     0: "Everything was done.",
-    errors.SightlineError.exit_code: "A fault of Sightline itself, with a traceback.",
+    errors.SightlineError.exit_code: "A fault of Sightline itself, with a traceback; or the output was closed.",
     errors.RecipeError.exit_code: "A recipe, an option or an argument that cannot be honored.",
     errors.DataError.exit_code: "Pictures that cannot be read or trained on, or that a prediction left out.",
     errors.ModelFileError.exit_code: "A model file that is foreign, torn, altered or of a newer format.",
-    errors.TrainingError.exit_code: "A training that cannot go on; the best weights so far are sealed.",
+    errors.TrainingError.exit_code: "A training that cannot go on; the best weights so far are in the model.",
     errors.OutputError.exit_code: "A place that cannot be written to: read-only, full or occupied.",
-    INTERRUPTED: "Interrupted from the keyboard; the best weights so far are sealed.",
+    INTERRUPTED: "Interrupted from the keyboard; the best weights so far are in the model.",
 }
 
 
@@ -41,7 +41,8 @@ def markdown() -> str:
 
 
 def _block(command: click.Command, name: str, parent: click.Context | None = None) -> list[str]:
-    with click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100) as context:
+    settings = {"help_option_names": ["-h", "--help"], "terminal_width": 100, "max_content_width": 100}
+    with click.Context(command, info_name=name, parent=parent, **settings) as context:  # type: ignore[arg-type]
         return ["```text", command.get_help(context).rstrip(), "```", ""]
 
 

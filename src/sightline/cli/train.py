@@ -13,7 +13,9 @@ from sightline.cli.options import read, recipe_options
 @click.option("--out", metavar="DIR", help="Directory of the run. Default: the next free one below runs/.")
 @click.option("--overwrite", is_flag=True, help="Take the place of an earlier run in --out.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the pictures (training.epochs).")
-@click.option("--minutes", type=float, help="Train for so long (training.time_budget_minutes).")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Train for so long (training.time_budget_minutes)."
+)
 @click.option("--print-recipe", is_flag=True, help="Print the resolved recipe with its reasons, and stop.")
 @click.option("--quiet", is_flag=True, help="Print only the result.")
 def command(
@@ -30,6 +32,10 @@ def command(
     """Train on SOURCE: a folder with one folder of pictures per class (or train/ val/ test/ of such), a CSV, JSONL or
     Parquet table, an .npz file, a folder of IDX files, or the word digits for an embedded set of handwritten digits.
     """
+    if print_recipe and (out or overwrite):
+        raise click.UsageError("--print-recipe writes nothing: leave out --out and --overwrite.")
+    if overwrite and not out:
+        raise click.UsageError("--overwrite wants the run to replace: --out DIR.")
     recipe = read(recipe_file, overrides, {"training.epochs": epochs, "training.time_budget_minutes": minutes})
     from sightline.cli.display import Display
 
@@ -43,11 +49,10 @@ def command(
         click.echo(to_toml(resolved.recipe, resolved.reasons), nl=False)
         return
 
-    from sightline.errors import TrainingError
     from sightline.training import prepare, start, survey
     from sightline.training.directory import made
 
-    with made(out, source=source, overwrite=overwrite) as path:
+    with made(out, source=source, overwrite=overwrite) as path, display:
         surveyed = survey(source, recipe, progress=display.progress)
         display.survey(surveyed)
         prepared = prepare(surveyed, progress=display.progress)
@@ -57,10 +62,7 @@ def command(
         try:
             for event in session.events():
                 display.event(event)
-        except (KeyboardInterrupt, TrainingError):
-            display.stopped()
-            if session.state.best:
-                display.sealed(session, session.seal())
+        except BaseException:
+            display.ended_early(session)
             raise
-        display.stopped()
         display.sealed(session, session.seal())

@@ -2,7 +2,7 @@
 
 from sightline.data.cache import cache_folder
 from sightline.data.catalogue import Catalogue, build_catalogue, require_enough
-from sightline.data.decode import best_decoder, decode, decoder_version
+from sightline.data.decode import best_decoder, decode, decoder_version, require_decoder
 from sightline.data.facts import facts
 from sightline.data.limits import Limits, Refused
 from sightline.data.opening import open_source
@@ -29,6 +29,7 @@ __all__ = [
     "decoder_version",
     "facts",
     "open_source",
+    "require_decoder",
     "require_enough",
     "split",
     "store_pixels",

@@ -49,7 +49,7 @@ class ArraySource:
         if not len(self.labels):
             raise DataError(f"{name}: no images. {_NEXT}")
 
-    def read(self, index: int) -> NDArray[np.uint8]:
+    def read(self, index: int, most: int | None = None) -> NDArray[np.uint8]:  # noqa: ARG002 (no file of its own)
         """Return the pixels of one image, shape (height, width) or (height, width, channels)."""
         part = bisect_right(self._starts, index) - 1
         pixels: NDArray[np.uint8] = self._images[part][index - self._starts[part]]

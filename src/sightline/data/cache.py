@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +16,7 @@ from sightline.errors import OutputError
 VARIABLE = "SIGHTLINE_CACHE"
 
 _ABANDONED_SECONDS = 24 * 3600
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def cache_folder() -> Path:
@@ -54,7 +55,8 @@ def replacing(path: Path, *, needed: int | None = None) -> Iterator[int]:
     folder = ready(path.parent)
     _remove_abandoned(folder)
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=folder)
+        temporary = folder / f".{path.name}.{secrets.token_hex(4)}.part"
+        descriptor = os.open(temporary, _NEW_FILE, 0o666)  # less the umask, unlike tempfile's 0600
     except OSError as error:
         raise unwritable(folder, error, needed) from error
     try:
@@ -63,11 +65,11 @@ def replacing(path: Path, *, needed: int | None = None) -> Iterator[int]:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        Path(temporary).replace(path)
+        temporary.replace(path)
         _sync_folder(folder)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         if isinstance(error, OSError):
             raise unwritable(folder, error, needed) from error
         raise

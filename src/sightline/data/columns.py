@@ -10,16 +10,24 @@ PICTURE = (
     "image", "file", "path", "filename", "img", "file_name", "filepath", "file_path", "image_path", "images", "bytes",
     "image_bytes",
 )  # fmt: skip
+ENCODED = ("bytes", "image_bytes")
+"""Those of them that cannot mean the name of a file."""
 LABEL = ("label", "class", "target", "category", "labels", "class_name", "label_name", "fine_label")
 
 
-def picture_and_label(where: str, found: Sequence[str]) -> tuple[str, str]:
+def picture_and_label(where: str, found: Sequence[str], encoded: Sequence[str] = ()) -> tuple[str, str]:
     """Return the names of the picture's and the label's column as the table spells them.
+
+    Args:
+        where: the table, for messages.
+        found: all its columns.
+        encoded: those that hold pictures themselves; one of them goes before a column of file names.
 
     Raises:
         DataError: one of them is missing.
     """
-    return _first(where, found, PICTURE, "picture"), _first(where, found, LABEL, "label")
+    holds_pictures = any(name.strip().lower() in PICTURE for name in encoded)
+    return _first(where, encoded if holds_pictures else found, PICTURE, "picture"), _first(where, found, LABEL, "label")
 
 
 def _first(where: str, found: Sequence[str], wanted: Sequence[str], what: str) -> str:

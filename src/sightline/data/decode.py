@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin, features
 
 from sightline.data import formats, jpeg
-from sightline.data.limits import Limits, Refused
+from sightline.data.limits import Limits, PassingRefusal, Refused
 from sightline.data.resize import Placement, Resize, place, resample, turned, turned_box
 
-__all__ = ["Decoder", "Refused", "best_decoder", "decode", "decoder_version"]
+__all__ = ["Decoder", "Refused", "best_decoder", "decode", "decoder_version", "require_decoder"]
 
 Decoder = Literal["simplejpeg", "pillow"]
 
@@ -66,6 +66,21 @@ def decode(
         DataError: simplejpeg is asked for and not installed.
     """
     limits = limits or Limits()
+    try:
+        return _decoded(data, size, channels, resize, padding_value, decoder, limits)
+    except MemoryError as error:
+        raise PassingRefusal("needs more memory than is free") from error
+
+
+def _decoded(
+    data: bytes | NDArray[Any] | Image.Image,
+    size: tuple[int, int],
+    channels: int,
+    resize: Resize,
+    padding_value: int,
+    decoder: Decoder,
+    limits: Limits,
+) -> NDArray[np.uint8]:
     if isinstance(data, np.ndarray):
         if data.dtype == np.uint8 and data.shape in ((*size, channels), size if channels == 1 else None):
             return data.reshape(*size, channels).copy()
@@ -88,10 +103,17 @@ def best_decoder() -> Decoder:
     return "simplejpeg"
 
 
+def require_decoder(decoder: Decoder) -> None:
+    """Raise DataError where `decoder` is not installed; to be called before anything is read."""
+    if decoder == "simplejpeg":
+        jpeg.require_simplejpeg()
+
+
 def decoder_version(decoder: Decoder) -> str:
     """Return the versions that decide about the last bit of a pixel, for stores and for the sealed model."""
     from importlib.metadata import version
 
+    require_decoder(decoder)
     pillow = f"Pillow {version('pillow')} (libjpeg-turbo {features.version('libjpeg_turbo') or 'absent'})"
     return pillow if decoder == "pillow" else f"simplejpeg {version('simplejpeg')}, {pillow}"
 
@@ -163,6 +185,8 @@ def _of_pillow(image: Image.Image, limits: Limits) -> _Source:
     limits.check_pixels(image.height, image.width)
     try:
         image.load()
+    except MemoryError:
+        raise
     except Exception as error:
         raise Refused(f"the Pillow image cannot be decoded ({error})") from error
     return _Source(formats.plain(image), image.height, image.width, 1, formats.orientation(image))

@@ -10,7 +10,7 @@ from sightline.recipe.facts import DataFacts
 
 
 def facts(catalogue: Catalogue, split: Split) -> DataFacts:
-    """Return counts of all sides; sizes and rarest class come from the training side alone."""
+    """Return counts of all sides; sizes, colors and rarest class come from the training side alone."""
     counts = np.bincount(catalogue.labels[split.train], minlength=len(catalogue.class_names))
     return DataFacts(
         source=catalogue.source.name,
@@ -22,6 +22,6 @@ def facts(catalogue: Catalogue, split: Split) -> DataFacts:
         largest_class=int(counts.max()),
         median_height=int(np.median(catalogue.heights[split.train])),
         median_width=int(np.median(catalogue.widths[split.train])),
-        all_gray=bool((catalogue.channels == 1).all()),
+        all_gray=bool((catalogue.channels[split.train] == 1).all()),
         class_names=catalogue.class_names,
     )

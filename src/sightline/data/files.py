@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.data.limits import Refused
+from sightline.data.limits import Limits, Refused
 
 # fmt: off
 PICTURE_SUFFIXES = frozenset((
@@ -68,17 +68,25 @@ def complaint(error: OSError) -> str:
     return f"cannot be read ({(error.strerror or str(error) or type(error).__name__).lower()})"
 
 
-def read(path: str | bytes) -> bytes:
-    """Return the bytes of a regular file; raise Refused for anything else, without ever waiting on a pipe."""
+def read(path: str | bytes, most: int | None = None) -> bytes:
+    """Return the bytes of a regular file; raise Refused for anything else, without ever waiting on a pipe.
+
+    A file of more than `most` bytes is refused before it is read.
+    """
     try:
         descriptor = os.open(path, _READ_FLAGS)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
-            reason = unusual(os.fstat(descriptor).st_mode)
+            found = os.fstat(descriptor)
+            reason = unusual(found.st_mode)
             if reason:
                 raise Refused(reason)
+            if most is not None:
+                Limits(max_bytes=most).check_bytes(found.st_size)
             return file.read()
     except OSError as error:
         raise Refused(complaint(error)) from error
+    except ValueError as error:  # NUL, or letters that no file name can have
+        raise Refused(f"cannot be read ({error})") from error
     except MemoryError as error:
         raise Refused("is larger than the memory that is free") from error
 

@@ -31,8 +31,6 @@ class FolderSource:
         self.name = name
         self.names: Names = listing.names
         self.refused = tuple(listing.refused)
-        self.ignored = listing.ignored
-        """How many files were passed over by their name: hidden, litter, texts."""
         self.labels, self.class_names = renumber(name, np.array(listing.codes, np.int32), listing.classes)
         self.subsets: NDArray[np.int8] = np.array(listing.subsets, np.int8)
         if not subset_given:
@@ -48,9 +46,9 @@ class FolderSource:
         """Path, size, time and inode of every file, hashed; shape (items, 2)."""
         return files.as_stamps((self._stamp(i) for i in range(len(self.names))), len(self.names))
 
-    def read(self, index: int) -> bytes:
-        """Return the bytes of one file."""
-        return files.read(os.path.join(self._root, self.names.raw(index)))
+    def read(self, index: int, most: int | None = None) -> bytes:
+        """Return the bytes of one file; raise Refused where they are more than `most`."""
+        return files.read(os.path.join(self._root, self.names.raw(index)), most)
 
     def _stamp(self, index: int) -> bytes:
         modified = int(self._modified[index])
@@ -115,7 +113,6 @@ class _Listing:
     modified: array[int] = field(default_factory=lambda: array("q"))
     inodes: array[int] = field(default_factory=lambda: array("Q"))
     refused: list[Refusal] = field(default_factory=list)
-    ignored: int = 0
     visited: set[tuple[int, int]] = field(default_factory=set)
     links: deque[tuple[int, int, str]] = field(default_factory=deque)
     pending: int = 0
@@ -125,8 +122,6 @@ class _Listing:
         for entry in entries:
             if not files.ignored(entry.name) and files.suffix(entry.name) in files.PICTURE_SUFFIXES:
                 self.refuse(entry.path, "lies beside the class folders; wanted it inside one of them")
-            else:
-                self.ignored += 1
 
     def walk(self, classes: Sequence[tuple[str, str]], subset: int) -> None:
         """List every class folder; folders that are links wait until all others are listed."""
@@ -197,14 +192,13 @@ class _Listing:
     def _take(self, entry: os.DirEntry[str], code: int, subset: int, waiting: list[str]) -> None:
         if _is_folder(entry):
             if files.ignored_folder(entry.name):
-                self.ignored += 1
-            elif entry.is_symlink():
+                return
+            if entry.is_symlink():
                 self.links.append((code, subset, entry.path))
             else:
                 waiting.append(entry.path)
             return
         if files.ignored(entry.name):
-            self.ignored += 1
             return
         try:
             found = entry.stat()

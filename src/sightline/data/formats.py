@@ -41,6 +41,8 @@ def opened(data: bytes) -> ImageFile.ImageFile:
         try:
             # Someone in this process may have asked Pillow to make up missing pixels; nobody asked us.
             image = factory(_Whole(data) if ImageFile.LOAD_TRUNCATED_IMAGES else io.BytesIO(data), "")
+        except MemoryError:
+            raise
         except Exception as error:
             raise Refused(f"has a {name} header that cannot be read ({_told(error)})") from error
         if not isinstance(image, ImageFile.ImageFile) or image.width < 1 or image.height < 1:
@@ -55,7 +57,7 @@ def loaded(image: ImageFile.ImageFile) -> None:
         image.fp.refuses_the_end = True
     try:
         image.load()
-    except Refused:
+    except (Refused, MemoryError):
         raise
     except Exception as error:
         raise Refused(f"cannot be decoded as {image.format}: {_told(error)}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import re
 import struct
@@ -26,6 +27,8 @@ IMAGES = re.compile(r"^(?P<before>.*?)(?P<side>train|t10k|test|val|valid|validat
 _UNSIGNED_BYTES = 0x08
 _BROKEN = (OSError, EOFError, zlib.error)
 LARGEST_LABELS = 1 << 31
+_LONGEST_SIDE = 1 << 15
+_GZIP_AT_MOST = 1040  # deflate makes no more out of one byte
 
 
 class IdxSource:
@@ -58,7 +61,7 @@ class IdxSource:
         """The stamp of its file and its position for every image, shape (items, 2)."""
         return np.concatenate([files.row_stamps(part.path, part.shape[0]) for part in self._parts])
 
-    def read(self, index: int) -> NDArray[np.uint8]:
+    def read(self, index: int, most: int | None = None) -> NDArray[np.uint8]:  # noqa: ARG002 (no file of its own)
         """Return the pixels of one image, shape (height, width) or (height, width, channels)."""
         number = self._part(index)
         pixels: NDArray[np.uint8] = self._parts[number].pixels()[index - self._starts[number]]
@@ -86,6 +89,7 @@ class _Images:
             raise DataError(
                 f"{self.shown}: shape {self.shape}, wanted (images, height, width) or one with 1 or 3 channels."
             )
+        _check_sides(self.shown, self.shape, os.path.getsize(path) * (_GZIP_AT_MOST if path.endswith(".gz") else 1))
 
     def pixels(self) -> NDArray[np.uint8]:
         """Return all pixels, memory-mapped."""
@@ -152,6 +156,20 @@ def _shape(shown: str, stream: IO[bytes]) -> tuple[int, ...]:
     if len(sizes) < 4 * magic[3]:
         raise _torn(shown, EOFError("the header is cut off"))
     return struct.unpack(f">{magic[3]}I", sizes)
+
+
+def _check_sides(shown: str, shape: tuple[int, ...], held: int) -> None:
+    """Raise DataError where images have no pixels, absurdly many, or more than a file of `held` bytes can hold."""
+    if not all(1 <= side <= _LONGEST_SIDE for side in shape[1:3]):
+        raise DataError(
+            f"{shown}: images of {shape[1]:,} × {shape[2]:,} pixels, wanted sides of 1 to {_LONGEST_SIDE:,}. "
+            "Fetch the file again."
+        )
+    if math.prod(shape) > held:
+        raise DataError(
+            f"{shown}: shape {shape}, {math.prod(shape):,} bytes of pixels, of which the file can hold {held:,} at "
+            "most. Fetch the file again."
+        )
 
 
 def _labels(path: str) -> NDArray[np.uint8]:

@@ -68,18 +68,26 @@ def factor(needed: float, height: int, width: int) -> int:
     return next((n for n in _FACTORS if n * needed * _RESERVE <= 1), 1)
 
 
+def require_simplejpeg() -> None:
+    """Raise DataError where simplejpeg is not installed."""
+    try:
+        import simplejpeg  # noqa: F401
+    except ImportError as error:
+        raise DataError(
+            "data.decoder = simplejpeg, but simplejpeg is not installed. Install it: pip install 'sightline[jpeg]', "
+            "or decode with Pillow: --set data.decoder=pillow"
+        ) from error
+
+
 def read_size(data: bytes) -> tuple[int, int] | None:
     """Return height and width as simplejpeg reads them; None for CMYK and where libjpeg has a complaint.
 
     Raises:
         DataError: simplejpeg is not installed.
     """
-    try:
-        import simplejpeg
-    except ImportError as error:
-        raise DataError(
-            "data.decoder = simplejpeg, but it is not installed. Run: pip install simplejpeg, or set data.decoder=auto"
-        ) from error
+    require_simplejpeg()
+    import simplejpeg
+
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
     except (ValueError, RuntimeError):

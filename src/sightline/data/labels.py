@@ -44,12 +44,22 @@ def ordered(where: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(seen.values(), key=natural))
 
 
+def _checked(where: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    empty = next((i for i, name in enumerate(names) if not name.strip()), None)
+    if empty is not None:
+        raise DataError(f"{where}: class name {empty} of {len(names)} is empty. Give every class a name.")
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise DataError(f"{where}: two classes are named {twice!r}. Give each class a name of its own.")
+    return names
+
+
 class Collected:
     """Labels gathered one by one while a table is read; `finish` turns them into positions among class names."""
 
     def __init__(self, where: str, known: Sequence[str] | None = None) -> None:
         self._where = where
-        self._known = tuple(known) if known else None
+        self._known = _checked(where, tuple(known)) if known else None
         self._codes = array("i")
         self._values: dict[str, int] = {name: i for i, name in enumerate(self._known or ())}
 
@@ -66,6 +76,8 @@ class Collected:
                 return f"label {value}; wanted 0 to {len(self._known) - 1}"
             self._codes.append(int(value))
             return None
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "backslashreplace")
         text = composed(value.strip() if isinstance(value, str) else str(value))
         if not text:
             return "no label"

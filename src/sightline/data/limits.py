@@ -15,6 +15,10 @@ class Refused(DataError):  # noqa: N818 - a verdict on one picture, not a failur
         self.reason = reason
 
 
+class PassingRefusal(Refused):
+    """A refusal that does not follow from the picture's bytes (memory, disk, time); another run may go well."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a single picture may cost. The recipe's fields of the same names are where users set them.
@@ -48,7 +52,7 @@ class Limits:
     def check_seconds(self, seconds: float) -> None:
         """Raise Refused where a decode took `seconds` and that is over the limit."""
         if seconds > self.max_seconds:
-            raise Refused(
+            raise PassingRefusal(
                 f"decoding took {seconds:.1f} s, more than the limit of {self.max_seconds:g} s. "
                 f"Shrink the picture, or raise the limit: --set data.max_seconds={seconds * 2:.0f}"
             )

@@ -17,7 +17,7 @@ FORMS = (
     "digits."
 )
 _TABLES = (".csv", ".jsonl", ".ndjson", ".parquet")
-_SHARD = re.compile(r"^(?P<side>[a-z]+)(-\d+-of-\d+)?(?P<suffix>\.(csv|jsonl|ndjson|parquet))$")
+_SHARD = re.compile(r"^(?P<side>[a-z]+)(-\d+-of-\d+(-[0-9a-f]+)?)?(?P<suffix>\.(csv|jsonl|ndjson|parquet))$")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".zst")
 
 

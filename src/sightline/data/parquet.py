@@ -69,12 +69,12 @@ class ParquetSource:
         """The stamp of its file and its row for every item, shape (items, 2); None where rows name other files."""
         if any(table.names_files for table in self._files):
             return None
-        whole = [files.row_stamps(table.path, table.rows) for table in self._files]
+        whole = [table.stamps() for table in self._files]
         starts = np.cumsum([0, *(len(words) for words in whole)])[:-1]
         return np.concatenate(whole)[starts[self._file] + self._row]
 
-    def read(self, index: int) -> bytes:
-        """Return the encoded picture of one row."""
+    def read(self, index: int, most: int | None = None) -> bytes:
+        """Return the encoded picture of one row; raise Refused where it names a file of more than `most` bytes."""
         number = int(self._file[index])
         table = self._files[number]
         group, position = table.place(int(self._row[index]))
@@ -82,10 +82,13 @@ class ParquetSource:
         data = None if held.data is None else held.data[position].as_py()
         if data is not None:
             return bytes(data)
-        path = None if held.path is None else held.path[position].as_py()
+        try:
+            path = None if held.path is None else held.path[position].as_py()
+        except UnicodeDecodeError as error:
+            raise Refused("names a file in other letters than UTF-8") from error
         if not path:
             raise Refused("holds no picture (null)")
-        return files.read(os.path.join(os.path.dirname(table.path), path))
+        return files.read(os.path.join(os.path.dirname(table.path), os.fsdecode(path)), most)
 
     def _row_name(self, index: int) -> str:
         return f"{self._files[int(self._file[index])].shown} row {self._row[index]}"
@@ -127,7 +130,8 @@ class _Table:
         metadata = self._file.metadata
         self._starts = [0, *accumulate(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))]
         self.rows = self._starts[-1]
-        self.picture, self.label = picture_and_label(self.shown, schema.names)
+        encoded = [field.name for field in schema if _holds_pictures(field.type)]
+        self.picture, self.label = picture_and_label(self.shown, schema.names, encoded)
         self._data, self._path = _leaves(self.shown, self.picture, schema.field(self.picture).type)
         self.names_files = self._data is None
         self.class_names = _class_names(schema.metadata or {}, self.label)
@@ -139,6 +143,20 @@ class _Table:
                 yield from batch.column(0).to_pylist()
         except self._broken as error:
             raise DataError(f"{self.shown}: cannot be read ({_one_line(error)}). Fetch it again.") from error
+
+    def stamps(self) -> NDArray[np.uint64]:
+        """Return the stamps of the rows, shape (rows, 2); zeros where a row may name another file."""
+        words = files.row_stamps(self.path, self.rows)
+        for group in range(len(self._starts) - 1) if self._path else ():
+            if self._may_name_files(group):
+                words[self._starts[group] : self._starts[group + 1]] = 0
+        return words
+
+    def _may_name_files(self, group: int) -> bool:
+        metadata = self._file.metadata.row_group(group)
+        columns = (metadata.column(i) for i in range(metadata.num_columns))
+        found = next((column.statistics for column in columns if column.path_in_schema == self._data), None)
+        return found is None or not found.has_null_count or found.null_count > 0
 
     def place(self, row: int) -> tuple[int, int]:
         """Return the row group that holds `row`, and its position there."""
@@ -193,7 +211,7 @@ def _leaves(shown: str, column: str, kind: Any) -> tuple[str | None, str | None]
         data, path = (f"{column}.{leaf}" if leaf in inside else None for leaf in ("bytes", "path"))
         if data or path:
             return data, path
-    elif types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+    elif _holds_pictures(kind):
         return column, None
     elif types.is_string(kind) or types.is_large_string(kind):
         return None, column
@@ -201,6 +219,14 @@ def _leaves(shown: str, column: str, kind: Any) -> tuple[str | None, str | None]
         f"{shown}: column {column!r} holds {kind}, wanted encoded pictures (binary), file names (string) or the "
         "Hugging Face struct of `bytes` and `path`."
     )
+
+
+def _holds_pictures(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        return any(_holds_pictures(field.type) for field in kind if field.name == "bytes")
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
 
 
 def _class_names(metadata: dict[bytes, bytes], label: str) -> tuple[str, ...] | None:

@@ -19,9 +19,9 @@ from sightline.data.cache import cache_folder, ready, replacing, room_for
 from sightline.data.catalogue import Catalogue
 from sightline.data.decode import Decoder, decode, decoder_version
 from sightline.data.formats import calm
-from sightline.data.limits import Limits, Refused
+from sightline.data.limits import Limits, PassingRefusal, Refused
 from sightline.data.progress import Progress, Silent
-from sightline.data.reading import in_order
+from sightline.data.reading import digest, in_order
 from sightline.data.resize import Resize
 from sightline.errors import DataError, OutputError
 
@@ -41,6 +41,16 @@ class Undecoded(NamedTuple):
     position: int
     name: str
     reason: str
+
+
+class _Failure(NamedTuple):
+    """Why a picture is left out; `passing` where that does not follow from its bytes, and may not come again."""
+
+    reason: str
+    passing: bool
+
+
+_Outcome = NDArray[np.uint8] | _Failure
 
 
 class Pixels:
@@ -127,6 +137,10 @@ def store_pixels(
     versions, so that a changed picture or another size leads to another file. It appears whole or not at all; several
     processes may build it at the same time. A file that is torn is built anew.
 
+    Pictures that fail for another reason than their bytes (they cannot be read, memory or time run out, they are not
+    what the catalogue hashed) are left out of this run only: the next one tries them again, and builds the file anew
+    where one of them has become usable.
+
     Args:
         size: height and width; the other arguments up to `limits` as for `decode`.
         threads: how many decode at the same time, ≥ 1.
@@ -149,14 +163,21 @@ def store_pixels(
     }
     key = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16).hexdigest()
     path = ready((cache or cache_folder()) / "pixels") / f"{key}.pixels"
-    stored = _reopened(path, key, catalogue)
-    if stored is not None:
-        return stored
 
-    def decoded(position: int) -> NDArray[np.uint8] | str:
+    def decoded(position: int) -> _Outcome:
+        try:
+            found = catalogue.source.read(int(catalogue.index[position]), limits.max_bytes)
+            if digest(found) != catalogue.digests[position].tobytes():
+                return _Failure("changed while it was read", passing=True)
+        except Refused as refusal:
+            return _Failure(refusal.reason, passing=True)
+        except OSError as error:
+            return _Failure(f"cannot be read ({error.strerror or error})", passing=True)
+        except MemoryError:
+            return _Failure("needs more memory than is free", passing=True)
         try:
             return decode(
-                catalogue.source.read(int(catalogue.index[position])),
+                found,
                 size=size,
                 channels=channels,
                 resize=resize,
@@ -165,10 +186,13 @@ def store_pixels(
                 limits=limits,
             )
         except Refused as refusal:
-            return refusal.reason
-        except OSError as error:
-            return f"cannot be read ({error.strerror or error})"
+            return _Failure(refusal.reason, passing=isinstance(refusal, PassingRefusal))
+        except (OSError, MemoryError) as error:
+            return _Failure(f"cannot be decoded ({error or type(error).__name__})", passing=True)
 
+    stored = _reopened(path, key, catalogue, again=decoded)
+    if stored is not None:
+        return stored
     try:
         _build(
             path,
@@ -195,7 +219,7 @@ def _build(
     header: dict[str, Any],
     *,
     order: NDArray[np.int64],
-    decoded: Callable[[int], NDArray[np.uint8] | str],
+    decoded: Callable[[int], _Outcome],
     threads: int,
     progress: Progress,
 ) -> None:
@@ -206,8 +230,9 @@ def _build(
     step = max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // row_bytes))
     chunks = [order[start : start + step] for start in range(0, len(order), step)]
     refused: list[tuple[int, str]] = []
+    passing: list[int] = []
 
-    def work(chunk: NDArray[np.int64]) -> list[NDArray[np.uint8] | str]:
+    def work(chunk: NDArray[np.int64]) -> list[_Outcome]:
         return [decoded(position) for position in chunk.tolist()]
 
     _keep_freed_memory()
@@ -216,15 +241,17 @@ def _build(
         with replacing(path, needed=needed) as descriptor, calm():
             for chunk, results in zip(chunks, in_order(work, chunks, threads), strict=True):
                 for position, result in zip(chunk.tolist(), results, strict=True):
-                    if isinstance(result, str):
-                        refused.append((position, result))
+                    if isinstance(result, _Failure):
+                        refused.append((position, result.reason))
+                        passing.extend([position] if result.passing else [])
                     else:
                         _write(descriptor, result.data, position * row_bytes)
                 progress.advance(len(chunk))
             if len(refused) == len(order):
                 first = f" The first: {refused[0][1]}" if refused else ""
                 raise DataError(f"none of {len(order):,} pictures could be decoded, wanted at least one.{first}")
-            text = json.dumps(header | {"rows": len(order), "refused": sorted(refused)}).encode()
+            lists = {"refused": sorted(refused), "passing": sorted(passing)}
+            text = json.dumps(header | {"rows": len(order)} | lists).encode()
             _write(descriptor, text + len(text).to_bytes(_LENGTH_BYTES, "little") + _MAGIC, needed)
     finally:
         progress.finish()
@@ -247,8 +274,13 @@ def _write(descriptor: int, data: bytes | memoryview, offset: int) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _reopened(path: Path, key: str, catalogue: Catalogue) -> Stored | None:
-    """Return the store at `path`, or None where there is none or it is torn."""
+def _reopened(
+    path: Path, key: str, catalogue: Catalogue, again: Callable[[int], _Outcome] | None = None
+) -> Stored | None:
+    """Return the store at `path`, or None where there is none or it is torn.
+
+    With `again` also None where a picture that was left out for a passing reason can be decoded now.
+    """
     try:
         with path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
@@ -266,8 +298,17 @@ def _reopened(path: Path, key: str, catalogue: Catalogue) -> Stored | None:
         shape = (len(catalogue), int(high), int(wide), int(channels))
         if begin != shape[0] * shape[1] * shape[2] * shape[3]:
             return None
-        refused = tuple(Undecoded(int(i), catalogue.name(int(i)), str(reason)) for i, reason in header["refused"])
+        reasons = {int(i): str(reason) for i, reason in header["refused"]}
+        # Older files do not tell which reasons pass; then all are tried again.
+        passing = [i for i in reasons if i in header.get("passing", reasons)]
+        names = {i: catalogue.name(i) for i in reasons}
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
+    with calm():
+        for position, outcome in ((i, again(i)) for i in passing) if again else ():
+            if not isinstance(outcome, _Failure):
+                return None
+            reasons[position] = outcome.reason
+    refused = tuple(Undecoded(i, names[i], reason) for i, reason in sorted(reasons.items()))
     slots = np.delete(np.arange(len(catalogue)), [item.position for item in refused]) if refused else None
     return Stored(Pixels(path, shape, slots), refused)

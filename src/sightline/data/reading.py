@@ -89,6 +89,16 @@ def in_order(work: Callable[[Task], Result], tasks: Sequence[Task], threads: int
         pool.shutdown(cancel_futures=True)
 
 
+def digest(found: bytes | NDArray[np.uint8]) -> bytes:
+    """Return the 16 bytes that stand for an item's content: blake2b of a file, or of the shape and the pixels."""
+    if isinstance(found, bytes):
+        return hashlib.blake2b(found, digest_size=16).digest()
+    # The shape comes first: 2 × 8 and 4 × 4 pixels may hold the same bytes.
+    hashed = hashlib.blake2b(struct.pack("<3I", *_shape(found)), digest_size=16)
+    hashed.update(np.ascontiguousarray(found).data)
+    return hashed.digest()
+
+
 def _examine_some(
     source: Source, chunk: NDArray[np.int64], limits: Limits, entries: NDArray[np.void]
 ) -> list[tuple[int, str]]:
@@ -100,7 +110,7 @@ def _examine_some(
         try:
             if source.sizes is not None:
                 limits.check_bytes(int(source.sizes[index]))
-            seen.append(_look(source.read(index), limits))
+            seen.append(_look(source.read(index, limits.max_bytes), limits))
             good.append(index)
         except Refused as error:
             refused.append((index, error.reason))
@@ -118,19 +128,15 @@ def _look(found: bytes | NDArray[np.uint8], limits: Limits) -> _Seen:
     """Return digest, bytes, width, height and channels of one item."""
     if isinstance(found, bytes):
         header = probe(found, limits)
-        digest = hashlib.blake2b(found, digest_size=16).digest()
-        return digest, len(found), header.width, header.height, header.channels
-    height, width = found.shape[:2]
-    channels = found.shape[2] if found.ndim == len(("height", "width", "channels")) else 1
+        return digest(found), len(found), header.width, header.height, header.channels
+    height, width, channels = _shape(found)
     limits.check_pixels(height, width)
-    return _digest_of_pixels(found, height, width, channels), found.nbytes, width, height, channels
+    return digest(found), found.nbytes, width, height, channels
 
 
-def _digest_of_pixels(pixels: NDArray[np.uint8], height: int, width: int, channels: int) -> bytes:
-    # The shape comes first: 2 × 8 and 4 × 4 pixels may hold the same bytes.
-    hashed = hashlib.blake2b(struct.pack("<3I", height, width, channels), digest_size=16)
-    hashed.update(np.ascontiguousarray(pixels).data)
-    return hashed.digest()
+def _shape(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:
+    height, width = pixels.shape[:2]
+    return height, width, pixels.shape[2] if pixels.ndim == len(("height", "width", "channels")) else 1
 
 
 def _over(entries: NDArray[np.void], limits: Limits) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,6 @@ SUBSETS = {
     "testing": TEST,
 }
 """What folders and files of a subset are called, in lower case."""
-
-Order = Literal["any", "ascending"]
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,10 @@ class Source(Protocol):
         None where hashing the images anew is as cheap. A stamp of zeros belongs to an item that may still be changing.
         """
 
-    def read(self, index: int) -> bytes | NDArray[np.uint8]:
+    def read(self, index: int, most: int | None = None) -> bytes | NDArray[np.uint8]:
         """Return an encoded file, or pixels of shape (height, width) or (height, width, channels).
+
+        A file of more than `most` bytes is refused before it is read.
 
         May be called from several threads. Neighbors should be read one after the other: random order is slow where
         items are stored in compressed groups.

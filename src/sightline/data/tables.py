@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.data import files
-from sightline.data.columns import picture_and_label
+from sightline.data.columns import ENCODED, picture_and_label
 from sightline.data.labels import Collected
 from sightline.data.names import Names, printable
 from sightline.data.progress import Progress, Silent
@@ -76,9 +76,9 @@ class TableSource:
         """Path, size, time and inode of every file, hashed; shape (items, 2)."""
         return files.as_stamps((self._stamp(i) for i in range(len(self.names))), len(self.names))
 
-    def read(self, index: int) -> bytes:
-        """Return the bytes of one file."""
-        return files.read(self._path(index))
+    def read(self, index: int, most: int | None = None) -> bytes:
+        """Return the bytes of one file; raise Refused where they are more than `most`."""
+        return files.read(self._path(index), most)
 
     def _path(self, index: int) -> bytes:
         return os.path.join(self._folder, self.names.raw(index))
@@ -109,6 +109,16 @@ def _rows(path: str) -> Iterator[Row]:
         raise DataError(f"{where}: {files.complaint(error)}. Give a table that you may read.") from error
 
 
+def _columns(where: str, found: Sequence[str]) -> tuple[str, str]:
+    picture, label = picture_and_label(where, found)
+    if picture.strip().lower() in ENCODED:
+        raise DataError(
+            f"{where}: column {picture!r} would hold pictures, which a table of text cannot. Save them as files and "
+            "name them in a column `file`, or write a Parquet table."
+        )
+    return picture, label
+
+
 def _raw(file: Any) -> bytes | None:
     """Return a file's name as the file system spells it, or None for what can be no name."""
     try:
@@ -121,7 +131,7 @@ def _csv_rows(where: str, file: Iterator[str]) -> Iterator[Row]:
     reader = csv.reader(file)
     try:
         header = next(reader, [])
-        picture, label = (header.index(name) for name in picture_and_label(where, header))
+        picture, label = (header.index(name) for name in _columns(where, header))
         for row in reader:
             if row:
                 last = len(row)
@@ -142,5 +152,5 @@ def _json_rows(where: str, file: Iterator[str]) -> Iterator[Row]:
         if not isinstance(row, dict):
             raise DataError(f"{where} line {number}: found {type(row).__name__}, wanted one object in each line.")
         if not picture:
-            picture, label = picture_and_label(where, list(row))
+            picture, label = _columns(where, list(row))
         yield number, row.get(picture), row.get(label)

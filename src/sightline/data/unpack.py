@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.data.cache import cache_folder, ready, unwritable
+from sightline.data.cache import cache_folder, ready, room_for, unwritable
 from sightline.errors import DataError
 
 CHUNK = 1 << 20
@@ -21,10 +22,11 @@ def unpacked(where: str, stream: IO[bytes], shape: tuple[int, ...]) -> NDArray[n
 
     Raises:
         DataError: the stream ends early.
-        OutputError: the cache folder cannot be written to.
+        OutputError: the cache folder cannot be written to, or has no room; found before anything is unpacked.
     """
-    wanted = int(np.prod(shape, dtype=np.int64))
+    wanted = math.prod(shape)
     folder = ready(cache_folder())
+    room_for(wanted, folder)
     written = 0
     try:
         file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (the mapping outlives this function)

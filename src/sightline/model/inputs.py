@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sightline.data import Limits, files
+from sightline.data import Limits, Refused, files
 from sightline.data.names import printable
 from sightline.errors import DataError
 
@@ -33,14 +33,17 @@ class Item:
     name: str
     picture: Picture
 
-    def read(self, limits: Limits | None) -> bytes | NDArray[Any] | Image.Image:
+    def read(self, limits: Limits) -> bytes | NDArray[Any] | Image.Image:
         """Return what `decode` takes; raise Refused where a file cannot be read or is too large to be."""
         if not isinstance(self.picture, str | os.PathLike):
             return self.picture
         path = os.fspath(self.picture)
-        with contextlib.suppress(OSError):
-            (limits or Limits()).check_bytes(Path(path).stat().st_size)
-        return files.read(path)
+        try:
+            with contextlib.suppress(OSError):
+                limits.check_bytes(Path(path).stat().st_size)
+            return files.read(path)
+        except ValueError as error:  # a NUL, or half of a surrogate pair
+            raise Refused("no file can have this name") from error
 
 
 def items(inputs: Inputs) -> list[Item]:
@@ -78,12 +81,19 @@ def _of_array(array: NDArray[Any]) -> list[Item]:
 
 def _item(picture: Any, called: str) -> Item:
     if isinstance(picture, str | os.PathLike):
-        return Item(printable(os.fspath(picture)), picture)
+        return Item(_shown(os.fspath(picture)), picture)
     if isinstance(picture, bytearray | memoryview):
         picture = bytes(picture)
     if isinstance(picture, bytes | np.ndarray | Image.Image):
         return Item(called, picture)
     raise _unknown(called, picture)
+
+
+def _shown(path: str) -> str:
+    try:
+        return printable(path)
+    except UnicodeEncodeError:
+        return ascii(path)
 
 
 def _unknown(called: str, found: object) -> DataError:

@@ -27,9 +27,14 @@ def load(path: str | os.PathLike[str]) -> Model:
     Raises:
         ModelFileError: there is no such file; or it is foreign, torn, altered, of a newer format, or damaged.
     """
-    name = printable(os.fspath(path))
     try:
+        name = printable(os.fspath(path))
         descriptor = os.open(path, _FLAGS)
+    except OSError as error:
+        raise _unreadable(name, error) from error
+    except ValueError as error:  # a NUL, or half of a surrogate pair
+        raise ModelFileError(f"{os.fspath(path)!a}: no file can have this name.") from error
+    try:
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
@@ -39,7 +44,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise ModelFileError(f"{name}: cannot be read ({(error.strerror or str(error)).lower()}).") from error
+        raise _unreadable(name, error) from error
 
 
 def load_bytes(data: bytes, *, name: str = "the model") -> Model:
@@ -61,6 +66,10 @@ def _read(file: BinaryIO, *, size: int, name: str) -> Model:
         raise altered(name, "a weight")
     network, preprocessing = filled(empty, tensors, name=name)
     return Model(network, preprocessing, description)
+
+
+def _unreadable(name: str, error: OSError) -> ModelFileError:
+    return ModelFileError(f"{name}: cannot be read ({(error.strerror or str(error)).lower()}).")
 
 
 def _irregular(name: str, mode: int) -> ModelFileError:

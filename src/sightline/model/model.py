@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -18,6 +18,7 @@ from sightline.errors import DataError, ModelFileError, RecipeError
 from sightline.model.compute import Computation, Outcome, group_size
 from sightline.model.description import Description
 from sightline.model.inputs import Inputs, items
+from sightline.model.limits import limits_of, restated
 from sightline.model.predicting import decoding, predict
 from sightline.model.predictions import Predictions, check_top
 from sightline.model.workers import in_order, workers
@@ -97,7 +98,7 @@ class Model:
             batch_size: pictures computed at once; another number may change the last bit. None: by the image size.
             device: `cpu`, `cuda` or `mps`.
             decoder: of JPEGs. None: the one of the training; another may change pixels slightly.
-            limits: what a single picture may cost.
+            limits: what a single picture may cost. None: those of the training.
             progress: told of each picture.
 
         Raises:
@@ -108,13 +109,15 @@ class Model:
         check_top(top_k)
         rules = self.description.inputs
         if decoder is not None:
+            if decoder not in (known := sorted(get_args(Decoder))):
+                raise RecipeError(f"decoder: found {decoder!r}, wanted {' or '.join(known)}.")
             rules = rules.model_copy(update={"decoder": decoder})
         size = self._size(batch_size, device)
         judged = predict(
             items(inputs),
             shape=(*rules.image_size, rules.channels),
             classes=len(self.class_names),
-            decode_item=decoding(rules, limits),
+            decode_item=decoding(rules, limits_of(self.description.recipe) if limits is None else restated(limits)),
             compute=self._computation.of_groups(size, device=device, outcome="probabilities"),
             size=size,
             threads=_threads(),

@@ -41,7 +41,7 @@ class _Read:
     pixels: NDArray[np.uint8]
 
 
-def decoding(rules: InputRules, limits: Limits | None) -> Decode:
+def decoding(rules: InputRules, limits: Limits) -> Decode:
     """Return the function that reads and decodes one picture by the model's rules."""
 
     def apply(item: Item) -> NDArray[np.uint8]:
@@ -60,8 +60,9 @@ def decoding(rules: InputRules, limits: Limits | None) -> Decode:
             raise
         except DataError as error:
             raise DataError(
-                f"{item.name}: the model was trained on JPEGs decoded by {rules.decoder}, which is not installed. "
-                f'Run: pip install {rules.decoder}, or pass decoder="pillow", which gives slightly other pixels.'
+                f"{item.name}: JPEGs are to be decoded by {rules.decoder}, as in the training, which is not installed. "
+                'Run: pip install "sightline[jpeg]". In Python, decoder="pillow" does without, with slightly other '
+                "pixels."
             ) from error
 
     return apply

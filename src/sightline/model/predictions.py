@@ -31,18 +31,6 @@ class Prediction:
         """Of the likeliest class."""
         return self.top[0][1]
 
-    def as_dict(self) -> dict[str, object]:
-        """Return what JSON needs."""
-        classes = [{"class": label, "probability": probability} for label, probability in self.top]
-        return {"name": self.name, "label": self.label, "probability": self.probability, "classes": classes}
-
-    def as_row(self) -> dict[str, str | float]:
-        """Return one flat row for CSV: name, class_1, probability_1, class_2, …"""
-        row: dict[str, str | float] = {"name": self.name}
-        for place, (label, probability) in enumerate(self.top, start=1):
-            row |= {f"class_{place}": label, f"probability_{place}": probability}
-        return row
-
 
 @dataclass(frozen=True, eq=False)
 class Predictions:

@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from sightline.errors import ModelFileError
 from sightline.model.description import Description, InputRules, plain
 from sightline.model.format import digest_of_tensors, encode
 from sightline.model.rebuild import NETWORK, PREPROCESSING, unfilled
-from sightline.model.writing import write_whole
 from sightline.preprocessing import Statistics
 from sightline.recipe import Recipe
 from sightline.recipe.network import Network
+from sightline.writing import write_whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,7 +77,7 @@ def seal(
         unfilled({name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}, description, name="seal")
     except ModelFileError as error:
         raise ValueError(str(error)) from error
-    write_whole(Path(path), encode(description.to_json(), tensors))
+    write_whole(path, encode(description.to_json(), tensors))
 
 
 def _arrays(network: nn.Module) -> dict[str, NDArray[Any]]:

@@ -2,7 +2,5 @@
 
 from sightline.network.build import build as build
 from sightline.network.build import build_scheme as build_scheme
-from sightline.network.describe import Layer as Layer
-from sightline.network.describe import describe as describe
 from sightline.network.initialization import initialize as initialize
 from sightline.network.initialization import scheme_for as scheme_for

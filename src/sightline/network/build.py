@@ -42,10 +42,12 @@ def build(network: recipe.Network, *, channels: int, classes: int, image_size: t
 
 
 def build_scheme(network: recipe.Network) -> Scheme:
-    """Return the function that draws one weight as a resolved recipe's section says, for `initialize`.
+    """Return the function that draws one weight as a recipe's section says, for `initialize`.
+
+    A gain `"auto"` is the activation's, as `training.resolve` would write it.
 
     Raises:
-        ValueError: the section still holds an `"auto"`.
+        ValueError: the section's initialization is still `"auto"`.
     """
     activation = network.activation
     match network.initialization:

@@ -23,7 +23,8 @@ class Data(Choices):
 
     image_size: Auto | Side | Pair = Field(
         default="auto",
-        description="Side in pixels, or [height, width]. auto: the median of the pictures found, 224 at most.",
+        description="Side in pixels, or [height, width]. auto: the median of the pictures found, at most "
+        "64 on a cpu, 128 on mps, 224 on cuda.",
     )
     channels: Annotated[Auto | Literal[1, 3], BeforeValidator(_no_bool)] = Field(
         default="auto", description="1 gray, 3 color. auto: 1 when every picture found is gray, otherwise 3."

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sightline.recipe.network import ResNet
+
 if TYPE_CHECKING:
     from sightline.recipe.recipe import Recipe
 
@@ -56,9 +58,33 @@ def epsilon_without_whitening(recipe: Recipe) -> str | None:
     )
 
 
+def pooling_in_a_stem_without(recipe: Recipe) -> str | None:
+    """The small stem keeps every pixel, and a residual network pools nowhere else."""
+    network = recipe.network
+    if not isinstance(network, ResNet) or network.stem != "small" or network.pooling == "max":
+        return None
+    return (
+        f'network.pooling: found "{network.pooling}" with the small stem of resnet, which does not pool at all; wanted '
+        'stem "large", or no pooling.'
+    )
+
+
+def decayed_by_nothing(recipe: Recipe) -> str | None:
+    """Where nothing is decayed, it does not matter what would be."""
+    rule = recipe.optimizer
+    if rule.weight_decay > 0 or rule.decayed == "weights":
+        return None
+    return (
+        f'optimizer.decayed: found "{rule.decayed}" with weight_decay 0, which decays nothing; wanted a weight_decay '
+        "> 0, or no decayed."
+    )
+
+
 PAIRS: tuple[Callable[[Recipe], str | None], ...] = (
     batch_of_one_with_batch_normalization,
     warmup_as_long_as_the_training,
     padding_without_fit,
     epsilon_without_whitening,
+    pooling_in_a_stem_without,
+    decayed_by_nothing,
 )

@@ -27,7 +27,7 @@ class Xavier(Choices):
 
 
 class He(Choices):
-    """Variance 2 / fan: makes up for the half of the signal that a rectifier removes."""
+    """Variance gain² / fan, 2 / fan for ReLU: makes up for the half of the signal that a rectifier removes."""
 
     name: Literal["he"] = "he"
     distribution: Distribution = Field(default="normal", description="Normal in the paper (He et al. 2015).")

@@ -28,8 +28,8 @@ USUAL_RATES = {
     "nesterov": UsualRate(0.05, 1e-4, 0.5, "linear"),
     "rmsprop": UsualRate(1e-3, 1e-5, 1e-2, "root"),
     "adadelta": UsualRate(1.0, 0.1, 10.0, "none"),
-    "adam": UsualRate(2e-3, 1e-5, 1e-2, "root"),
-    "adamw": UsualRate(2e-3, 1e-5, 1e-2, "root"),
+    "adam": UsualRate(3e-3, 1e-5, 1e-2, "root"),
+    "adamw": UsualRate(3e-3, 1e-5, 1e-2, "root"),
 }
 
 

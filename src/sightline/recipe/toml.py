@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sightline.errors import OutputError, RecipeError
+from sightline.errors import RecipeError
 from sightline.recipe.choices import Choices
 from sightline.recipe.fields import show
 from sightline.recipe.mistakes import mistakes_in, recipe_error
 from sightline.recipe.recipe import Recipe
+from sightline.writing import write_whole
 
 
 def from_toml(text: str, *, where: str = "recipe") -> Recipe:
@@ -62,14 +63,7 @@ def write_recipe(path: str | PathLike[str], recipe: Recipe, reasons: Mapping[str
     Raises:
         OutputError: the place cannot be written to.
     """
-    target = Path(path)
-    part = target.with_name(f".{target.name}.part")
-    try:
-        part.write_text(to_toml(recipe, reasons), encoding="utf-8", newline="\n")
-        part.replace(target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror}). Choose another place.") from error
+    write_whole(path, to_toml(recipe, reasons).encode())
 
 
 def from_fields(fields: Mapping[str, Any], *, where: str = "recipe") -> Recipe:

@@ -19,7 +19,7 @@ class Training(Choices):
         default=0.0, ge=0, description="Minutes to train; the speed is measured first and epochs follow. 0: no budget."
     )
     batch_size: Auto | Annotated[int, Field(ge=1, le=65_536)] = Field(
-        default="auto", description="Pictures per step. auto: 128, less when there are few pictures."
+        default="auto", description="Pictures per step. auto: 32 to 128, by the number of pictures."
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where the processor computes in it, otherwise float32."

@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from sightline.errors import RecipeError
+from sightline.training.batches import steps_per_epoch
+
 WARM_UP_STEPS = 3
 MEASURED_SECONDS = 4.0
 EVALUATION_SHARE = 1 / 3  # forward only, where a training step also goes back and costs twice the forward pass more
+MOST_EPOCHS = 100_000
 
 
 def seconds_per_step(step: Callable[[], object]) -> float:
@@ -22,7 +26,7 @@ def seconds_per_step(step: Callable[[], object]) -> float:
 
 
 def epochs_within(minutes: float, *, seconds: float, batch_size: int, training: int, validation: int) -> int:
-    """Return how many epochs fit, at least one.
+    """Return how many epochs fit.
 
     Args:
         minutes: the budget.
@@ -30,6 +34,15 @@ def epochs_within(minutes: float, *, seconds: float, batch_size: int, training: 
         batch_size: pictures per step.
         training: pictures trained on in an epoch.
         validation: pictures judged after it.
+
+    Raises:
+        RecipeError: not even one fits.
     """
-    passes = (training + validation * EVALUATION_SHARE) / batch_size
-    return max(1, int(minutes * 60 / (passes * seconds)))
+    epoch = seconds * (steps_per_epoch(training, batch_size) + EVALUATION_SHARE * validation / batch_size)
+    epochs = int(minutes * 60 / epoch)
+    if epochs < 1:
+        raise RecipeError(
+            f"training.time_budget_minutes: found {minutes:g}, but an epoch takes about {epoch / 60:.1f} minutes here. "
+            "Give more time, or take smaller pictures: --set data.image_size=…"
+        )
+    return min(epochs, MOST_EPOCHS)

@@ -19,41 +19,52 @@ EVENTS = "events.jsonl"
 CATALOGUE = "catalogue.csv"
 REFUSED = "refused.csv"
 MODEL = "model.safetensors"
-METRICS = "metrics.json"
-FILES = (RECIPE, EVENTS, CATALOGUE, REFUSED, MODEL, METRICS)
+FILES = (RECIPE, EVENTS, CATALOGUE, REFUSED, MODEL)
 
 
 @contextlib.contextmanager
 def made(out: str | os.PathLike[str] | None, *, source: object, overwrite: bool) -> Iterator[Path]:
     """Make the directory of a run for the body; take it away again where nothing was ever written to it.
 
-    It is made before anything is read, so that a place that cannot be written to is known at once.
+    It is made before anything is read, so that a place that cannot be written to is known at once. An earlier run there
+    is left as it is: `clear` takes its place when the new training begins.
 
     Args:
         out: where; None for the first free one of `runs/<source>-1`, `-2`, ….
         source: what is trained on, for that name; "arrays" where it has none.
-        overwrite: take the place of an earlier run at `out`.
+        overwrite: an earlier run at `out` may be replaced.
 
     Raises:
-        OutputError: something else is there, or nothing can be written there.
+        OutputError: something else is there, it lies among the pictures, or nothing can be written there.
     """
-    name = os.fspath(source) if isinstance(source, str | os.PathLike) else "arrays"
-    path = _make(out, str(name), overwrite=overwrite)
+    path, new = _make(out, source, overwrite=overwrite)
     try:
         yield path
     except BaseException:
-        with contextlib.suppress(OSError):
-            path.rmdir()  # which refuses where there is a file in it
+        if new:
+            with contextlib.suppress(OSError):
+                path.rmdir()  # which refuses where there is a file in it
         raise
 
 
-def _make(out: str | os.PathLike[str] | None, source: str, *, overwrite: bool) -> Path:
+def clear(path: Path) -> None:
+    """Remove what an earlier run left, except its model, which the new one replaces when it has something better."""
+    for name in FILES:
+        if name != MODEL:
+            (path / name).unlink(missing_ok=True)
+
+
+def _make(out: str | os.PathLike[str] | None, source: object, *, overwrite: bool) -> tuple[Path, bool]:
+    """Return the directory and whether it is new."""
+    named = os.fspath(source) if isinstance(source, str | os.PathLike) else "arrays"
     try:
+        _refuse_among_pictures(Path("runs") if out is None else Path(out), str(named))
         if out is None:
-            return _numbered(Path("runs"), source)
+            return _numbered(Path("runs"), str(named)), True
         path = Path(out)
-        if path.is_dir() and any(path.iterdir()):
-            _clear(path, overwrite=overwrite)
+        new = not path.exists()
+        if not new and any(path.iterdir()):
+            _check_earlier(path, overwrite=overwrite)
         path.mkdir(parents=True, exist_ok=True)
         _try_to_write(path)
     except OSError as error:
@@ -61,7 +72,7 @@ def _make(out: str | os.PathLike[str] | None, source: str, *, overwrite: bool) -
         raise OutputError(
             f"{where}: no run can be written there ({error.strerror}). Choose another place: --out DIR"
         ) from error
-    return path
+    return path, new
 
 
 def write_records(path: Path, catalogue: Catalogue, split: Split) -> None:
@@ -92,7 +103,8 @@ def _write_csv(path: Path, head: tuple[str, ...], rows: object) -> None:
 
 def _numbered(folder: Path, source: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^\w.-]+", "-", Path(source).stem if Path(source).suffix else Path(source).name).strip("-") or "run"
+    name = Path(source).stem if Path(source).suffix else Path(source).resolve().name
+    stem = re.sub(r"[^\w.-]+", "-", name).strip("-") or "run"
     number = 1
     while True:
         path = folder / f"{stem}-{number}"
@@ -104,14 +116,21 @@ def _numbered(folder: Path, source: str) -> Path:
             return path
 
 
-def _clear(path: Path, *, overwrite: bool) -> None:
-    if not (path / EVENTS).is_file():
+def _refuse_among_pictures(path: Path, source: str) -> None:
+    """Keep a run out of the folder it is trained on, where it would be taken for a class."""
+    folder = Path(source)
+    if folder.is_dir() and path.resolve().is_relative_to(folder.resolve()):
+        raise OutputError(
+            f"{path}: lies in {source}, where a run would be taken for pictures. Choose a place outside: --out DIR"
+        )
+
+
+def _check_earlier(path: Path, *, overwrite: bool) -> None:
+    if not {entry.name for entry in path.iterdir()} <= set(FILES):
         says = f"{path}: holds files that are no run of Sightline. Choose an empty or new directory: --out DIR"
         raise OutputError(says)
     if not overwrite:
         raise OutputError(f"{path}: a run is there already. Choose another --out, or replace it: --overwrite")
-    for name in FILES:
-        (path / name).unlink(missing_ok=True)
 
 
 def _try_to_write(path: Path) -> None:

@@ -31,6 +31,8 @@ class StepEnd:
     loss: float
     """Mean loss of the step's pictures, smoothing and class weights included."""
     learning_rate: float
+    right: int
+    """Pictures of this step whose class was the likeliest before the update."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from torch import log_softmax
 
 from sightline import data
 from sightline.data import Catalogue, Pixels, Progress, Refusal, Silent
+from sightline.data.source import TEST
 from sightline.errors import DataError
 from sightline.model import Model
 from sightline.training.hardware import machine
@@ -55,6 +56,7 @@ def judge(
     here = machine(device, None)
     recipe = model.recipe
     limits = data.Limits(recipe.data.max_pixels, recipe.data.max_bytes, recipe.data.max_seconds)
+    data.require_decoder(model.description.inputs.decoder)
     catalogue = data.build_catalogue(
         data.open_source(source, progress=progress),
         limits=limits,
@@ -80,7 +82,13 @@ def judge(
     )
     undecoded = stored.refused
     judged = catalogue.take(records).without([u.position for u in undecoded], [u.reason for u in undecoded])
-    with numerics(threads=here.threads, deterministic=True):
+    refused_share = len(judged.refused) / (len(judged) + len(judged.refused))
+    if not len(judged) or refused_share > recipe.data.max_refused:
+        raise DataError(
+            f"{catalogue.source.name}: {len(judged.refused):,} pictures cannot be judged ({refused_share:.0%}), over "
+            f"{recipe.data.max_refused:.0%}. First: {judged.refused[0]}. Mend or remove them."
+        )
+    with numerics(threads=here.threads, deterministic=True, device=here.device):
         logs = np.concatenate(list(_log_probabilities(model, stored.pixels, progress, here.device)))
     return Judgment(measure(logs, to_model[judged.labels]), chosen, why, judged.refused)
 
@@ -100,11 +108,13 @@ def _classes(catalogue: Catalogue, model: Model) -> NDArray[np.int64]:
 def _choose(catalogue: Catalogue, model: Model, side: Side) -> tuple[str, str]:
     if side != "auto":
         return side, "as asked"
-    if catalogue.digest == model.description.data_digest:
-        return "test", "the model was trained on this source, so only what was held out counts"
-    if (catalogue.subsets == 2).any():
+    same_pictures = catalogue.digest == model.description.data_digest
+    if same_pictures or catalogue.source.name == model.description.source:
+        held_out = "test" if model.recipe.data.test_fraction > 0 or (catalogue.subsets == TEST).any() else "validation"
+        return held_out, "the model was trained on this source, so only what was held out counts"
+    if (catalogue.subsets == TEST).any():
         return "test", "the source has a test set of its own"
-    return "all", "the model was not trained on this source"
+    return "all", "the source is another one than the model was trained on"
 
 
 def _records(catalogue: Catalogue, model: Model, side: str) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -41,7 +42,7 @@ def train(
         describe: names the pictures of a batch for a message.
 
     Raises:
-        TrainingError: a loss that is not finite. The weights are as they were before that step.
+        TrainingError: a loss or gradient that is not finite. The weights are as they were before that step.
     """
     while state.epoch < epochs:
         epoch = state.epoch + 1
@@ -53,18 +54,23 @@ def train(
         for records in order:
             rate = learning_rate(state.step)
             judged = step(state, load(records), rate)
-            if not judged.finite:
+            if judged.fault:
                 raise TrainingError(
-                    f"epoch {epoch}, step {state.step + 1}: the loss is {judged.loss} at a learning rate of "
+                    f"epoch {epoch}, step {state.step + 1}: {judged.fault} at a learning rate of "
                     f"{rate:.3g}, so the weights were left as they were before it. Try a lower rate "
                     f"(--set optimizer.learning_rate={rate / 10:.1g}) or --set optimizer.clip_norm=1. "
                     f"The step's pictures: {describe(records)}"
                 )
             loss += judged.loss * len(records)
             right += judged.right
-            yield StepEnd(epoch, state.step, len(records), judged.loss, rate)
+            yield StepEnd(epoch, state.step, len(records), judged.loss, rate, judged.right)
         state.epoch = epoch
         metrics = judge(state)
+        if metrics is not None and not math.isfinite(metrics.loss):
+            raise TrainingError(
+                f"epoch {epoch}: the validation loss is {metrics.loss} after training at a rate of {rate:.3g}. "
+                f"Try a lower rate: --set optimizer.learning_rate={rate / 10:.1g}"
+            )
         best = metrics is None or metrics.loss < state.best_loss
         if best:
             state.best = copied(state.judged())

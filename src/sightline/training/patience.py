@@ -6,13 +6,13 @@ from sightline.training.events import EpochEnd
 
 
 def exhausted(event: EpochEnd, best_epoch: int, patience: int) -> bool:
-    """Return whether more than `patience` epochs have gone by without a better validation loss.
+    """Return whether `patience` epochs have gone by without a better validation loss.
 
     Args:
         event: the epoch that has just ended.
         best_epoch: the epoch with the lowest validation loss so far, counted from 1.
         patience: epochs to wait, 0 to wait for ever.
 
-    Source: Prechelt, Early stopping, but when? (1998); this is his criterion UP with a strip length of one epoch.
+    Source: Goodfellow, Bengio and Courville, Deep Learning (2016), algorithm 7.1.
     """
     return patience > 0 and event.validation is not None and event.epoch - best_epoch >= patience

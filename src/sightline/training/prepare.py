@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sightline import data, preprocessing
 from sightline.data import Catalogue, Pixels, Progress, Silent, Split
+from sightline.errors import RecipeError
 from sightline.recipe import Recipe
 from sightline.recipe.choices import Auto, settled
 from sightline.recipe.facts import DataFacts, Machine
@@ -50,6 +51,8 @@ class Prepared:
     machine: Machine
     resolved: Resolved
     statistics: preprocessing.Statistics
+    data_digest: str
+    """Of the catalogue before decoding, by which the same source is known again."""
 
     @property
     def height_width(self) -> tuple[int, int]:
@@ -67,11 +70,13 @@ def survey(source: Any, recipe: Recipe, *, progress: Progress | None = None) -> 
 
     Raises:
         DataError: the source cannot be trained on.
-        RecipeError: the recipe asks for what this machine cannot give.
+        RecipeError: the recipe asks for what this machine or these pictures cannot give.
     """
     progress = progress or Silent()
     wanted_threads = recipe.training.threads
     device = machine(recipe.training.device, None if wanted_threads == "auto" else wanted_threads)
+    if recipe.data.decoder != "auto":
+        data.require_decoder(recipe.data.decoder)
     catalogue = data.build_catalogue(
         data.open_source(source, progress=progress),
         limits=data.Limits(recipe.data.max_pixels, recipe.data.max_bytes, recipe.data.max_seconds),
@@ -81,6 +86,11 @@ def survey(source: Any, recipe: Recipe, *, progress: Progress | None = None) -> 
     )
     split = _divide(catalogue, recipe)
     facts = data.facts(catalogue, split)
+    if recipe.training.early_stopping > 0 and not len(split.validation):
+        raise RecipeError(
+            f"training.early_stopping: found {recipe.training.early_stopping}, but nothing is held out for "
+            "validation, so that nothing could ever stop it. Hold something out: --set data.validation_fraction=0.1"
+        )
     resolved = resolve(recipe, facts, device, decoder=data.best_decoder())
     return Survey(catalogue, split, facts, device, resolved)
 
@@ -126,6 +136,7 @@ def prepare(surveyed: Survey, *, cache: Path | None = None, progress: Progress |
         machine=surveyed.machine,
         resolved=surveyed.resolved,
         statistics=_fit(stored.pixels, split.train, recipe, progress),
+        data_digest=surveyed.catalogue.digest,
     )
 
 

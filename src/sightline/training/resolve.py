@@ -12,6 +12,7 @@ from sightline.recipe import Recipe
 from sightline.recipe.facts import DataFacts, Machine
 from sightline.recipe.network import AutoInitialization, AutoNetwork, NetworkChoices, Orthogonal, ResNet
 from sightline.recipe.rates import usual_rate
+from sightline.recipe.toml import from_fields
 
 LARGEST_SIDE = {"cpu": 64, "mps": 128, "cuda": 224}
 SMALLEST_SIDE = 8
@@ -60,14 +61,14 @@ def resolve(recipe: Recipe, facts: DataFacts, machine: Machine, *, decoder: str)
     name = chosen.fields["optimizer"]["name"]
     rate, reason = usual_rate(name, chosen.fields["training"]["batch_size"])
     chosen.settle("optimizer.learning_rate", rate, reason)
-    return Resolved(Recipe.model_validate(chosen.fields), chosen.reasons)
+    return Resolved(from_fields(chosen.fields, where="the resolved recipe"), chosen.reasons)
 
 
 def with_epochs(resolved: Resolved, epochs: int, reason: str) -> Resolved:
     """Return the resolved recipe with its time budget turned into a number of epochs, so that it can be repeated."""
     fields = resolved.recipe.model_dump(mode="json")
     fields["training"].update(epochs=epochs, time_budget_minutes=0.0)
-    return Resolved(Recipe.model_validate(fields), {**resolved.reasons, "training.epochs": reason})
+    return Resolved(from_fields(fields, where="the resolved recipe"), {**resolved.reasons, "training.epochs": reason})
 
 
 def _data(chosen: _Choices, facts: DataFacts, machine: Machine, decoder: str) -> None:
@@ -89,7 +90,7 @@ def _data(chosen: _Choices, facts: DataFacts, machine: Machine, decoder: str) ->
 
 
 def _training(chosen: _Choices, facts: DataFacts, machine: Machine, side: int) -> None:
-    batch = 128 if facts.training >= 10_000 else 64 if facts.training >= 3_000 else 32
+    batch = 128 if facts.training >= 100_000 else 64 if facts.training >= 3_000 else 32
     chosen.settle("training.batch_size", batch, f"usual for {facts.training:,} training pictures")
     if chosen.fields["training"]["time_budget_minutes"] == 0:
         chosen.settle("training.epochs", *_epochs(facts, machine, side))
@@ -107,7 +108,7 @@ def _training(chosen: _Choices, facts: DataFacts, machine: Machine, side: int) -
 
 def _epochs(facts: DataFacts, machine: Machine, side: int) -> tuple[int, str]:
     """Few pictures are seen more often; many pictures on a processor less often."""
-    passes = 500_000 if machine.device == "cpu" else 1_500_000
+    passes = 540_000 if machine.device == "cpu" else 2_000_000
     epochs = max(10, min(40, round(passes / facts.training)))
     return epochs, f"{facts.training:,} training pictures of {side} px on {machine.device}"
 
@@ -126,7 +127,7 @@ def _network(chosen: _Choices, wanted: NetworkChoices, facts: DataFacts, machine
         network["initialization"]["gain"] = GAINS[wanted.activation]
         chosen.reasons["network.initialization.gain"] = f"the gain of {wanted.activation}"
     per_class = facts.training / facts.classes
-    dropout = 0.0 if per_class >= 5_000 else 0.2
+    dropout = 0.0 if per_class >= 20_000 else 0.2
     chosen.settle("network.dropout", dropout, f"{per_class:,.0f} training pictures per class")
     if network["name"] == "resnet":
         large = side >= 96
@@ -139,8 +140,14 @@ def _architecture(side: int, machine: Machine) -> tuple[dict[str, Any], str]:
         return ResNet(depth=18).model_dump(mode="json", include={"name", "depth", "width", "stem"}), (
             "a residual network fits most pictures, and this device is fast enough for it"
         )
-    stages = [(32, 1), (64, 2), (128, 2)] if side <= 40 else [(16, 1), (32, 1), (64, 2), (128, 2)]
-    widths, convolutions = zip(*stages, strict=True)
+    widths: tuple[int, ...]
+    convolutions: tuple[int, ...]
+    if side < 16:
+        widths, convolutions = (32, 64, 128), (1, 2, 2)
+    elif side <= 40:
+        widths, convolutions = (32, 64, 128, 256), (1, 1, 1, 1)
+    else:
+        widths, convolutions = (16, 32, 64, 128), (1, 1, 2, 2)
     return {"name": "vgg", "widths": widths, "convolutions": convolutions, "hidden": ()}, (
         f"the best of the quick networks on {machine.device} at {side} px"
     )

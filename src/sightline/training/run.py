@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -45,7 +46,8 @@ class Run:
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror}). Wanted the directory of a run.") from error
         for line in lines:
-            yield json.loads(line)
+            with contextlib.suppress(json.JSONDecodeError):  # the last line of a run that was cut off
+                yield json.loads(line)
 
     @property
     def metrics(self) -> Mapping[str, Any]:

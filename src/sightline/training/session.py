@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sightline import model, network, optimization, preprocessing
 from sightline.data import decoder_version
@@ -27,12 +28,13 @@ from sightline.training.events import EpochEnd, Event
 from sightline.training.log import Log
 from sightline.training.loop import train
 from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
+from sightline.training.memory import enough_memory
 from sightline.training.metrics import Metrics
 from sightline.training.numerics import numerics
 from sightline.training.patience import exhausted
 from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved, with_epochs
-from sightline.training.state import State, begin
+from sightline.training.state import State, begin, copied
 from sightline.training.step import Forward, Shard, Standardize, Step, make_step
 
 NAMED_IN_MESSAGE = 3
@@ -40,7 +42,11 @@ NAMED_IN_MESSAGE = 3
 
 @dataclass
 class Session:
-    """One training: iterate over `events()`, then `seal()` the best weights."""
+    """One training: iterate over `events()`, then `seal()`.
+
+    The model file is there from the end of the first epoch on, written anew whenever the validation loss is better, so
+    that whatever ends the training early leaves the best weights so far.
+    """
 
     prepared: Prepared
     resolved: Resolved
@@ -61,8 +67,8 @@ class Session:
         """Train, and yield what happens; each epoch is in the log before it is yielded.
 
         Raises:
-            TrainingError: the loss is not finite, or the device's memory is too small. `seal` still works where an
-                epoch had been completed.
+            TrainingError: the loss is not finite, or memory is too small. The model file has the best weights so far,
+                from the first epoch that was completed on.
         """
         training, prepared = self.recipe.training, self.prepared
         split, keys = prepared.split, prepared.catalogue.keys
@@ -79,7 +85,7 @@ class Session:
                 self.recipe.schedule, base=peak, step=step, total_steps=epochs * per_epoch, steps_per_epoch=per_epoch
             )
 
-        with Log(self.path / directory.EVENTS) as log, self.numerics():
+        with Log(self.path / directory.EVENTS) as log, self.numerics(), self.enough_memory():
             log.write("start", images=len(split.train), classes=len(prepared.catalogue.class_names), epochs=epochs)
             try:
                 for event in train(
@@ -93,16 +99,13 @@ class Session:
                     describe=self._describe,
                 ):
                     if isinstance(event, EpochEnd):
+                        if event.best:
+                            self._write({} if event.validation is None else {"validation": event.validation})
                         log.write("epoch", **_as_dict(event))
                     yield event
                     if isinstance(event, EpochEnd) and exhausted(event, self.state.best_epoch, training.early_stopping):
                         log.write("early_stop", epoch=event.epoch, best_epoch=self.state.best_epoch)
                         break
-            except torch.OutOfMemoryError as error:
-                raise TrainingError(
-                    f"{prepared.machine.name}: too little memory for {batch_size} pictures a step. "
-                    f"Try --set training.batch_size={max(1, batch_size // 2)}"
-                ) from error
             except TrainingError as error:
                 log.write("failure", epoch=self.state.epoch + 1, step=self.state.step + 1, says=str(error))
                 raise
@@ -112,42 +115,15 @@ class Session:
         labels = torch.from_numpy(self.prepared.catalogue.labels[records].astype(np.int64))
         return [Shard(torch.from_numpy(self.prepared.pixels.gather(records)), labels)]
 
-    def measure(self, records: NDArray[np.int64]) -> Metrics:
-        """Return the metrics of the weights that would be sealed now."""
-        if self.state.best:
-            self.state.network.load_state_dict(self.state.best)
-        return self._evaluate(records)
-
     def seal(self) -> dict[str, Metrics]:
-        """Write the model with the best weights, judged on what was held out; return those metrics by side."""
-        with self.numerics():
-            metrics = {
-                side: self.measure(records)
-                for side in ("validation", "test")
-                if len(records := getattr(self.prepared.split, side))
-            }
-        prepared, chosen = self.prepared, self.recipe.data
-        decoder: Decoder = settled(chosen.decoder)
-        model.seal(
-            self.path / directory.MODEL,
-            network=self.state.network,
-            network_section=self.recipe.network,
-            statistics=prepared.statistics,
-            input_rules=model.InputRules(
-                image_size=prepared.height_width,
-                channels=settled(chosen.channels),
-                resize=chosen.resize,
-                padding_value=chosen.padding_value,
-                decoder=decoder,
-                decoder_version=decoder_version(decoder),
-            ),
-            class_names=prepared.catalogue.class_names,
-            recipe=self.recipe,
-            reasons=self.resolved.reasons,
-            source=prepared.source,
-            data_digest=prepared.catalogue.digest,
-            metrics={side: found.as_dict() for side, found in metrics.items()},
-        )
+        """Judge the best weights on what was held out, write that into the model, and return the metrics by side.
+
+        The weights themselves have been in the model file since the epoch that was the best.
+        """
+        sides = {"validation": self.prepared.split.validation, "test": self.prepared.split.test}
+        with self.numerics(), self.enough_memory(), self._holding(self.state.best or self.state.judged()):
+            metrics = {side: self._evaluate(records) for side, records in sides.items() if len(records)}
+        self._write(metrics)
         with Log(self.path / directory.EVENTS) as log:
             log.write(
                 "sealed",
@@ -156,10 +132,53 @@ class Session:
             )
         return metrics
 
+    def _write(self, metrics: Mapping[str, Metrics]) -> None:
+        prepared, chosen = self.prepared, self.recipe.data
+        decoder: Decoder = settled(chosen.decoder)
+        with self._holding(self.state.best or self.state.judged()):
+            model.seal(
+                self.path / directory.MODEL,
+                network=self.state.network,
+                network_section=self.recipe.network,
+                statistics=prepared.statistics,
+                input_rules=model.InputRules(
+                    image_size=prepared.height_width,
+                    channels=settled(chosen.channels),
+                    resize=chosen.resize,
+                    padding_value=chosen.padding_value,
+                    decoder=decoder,
+                    decoder_version=decoder_version(decoder),
+                ),
+                class_names=prepared.catalogue.class_names,
+                recipe=self.recipe,
+                reasons=self.resolved.reasons,
+                source=prepared.source,
+                data_digest=prepared.data_digest,
+                metrics={side: found.as_dict() for side, found in metrics.items()},
+            )
+
     def numerics(self) -> contextlib.AbstractContextManager[None]:
         """Return the settings of torch under which everything of this training runs."""
         training = self.recipe.training
-        return numerics(threads=settled(training.threads), deterministic=training.deterministic)
+        return numerics(
+            threads=settled(training.threads),
+            deterministic=training.deterministic,
+            device=settled(training.device),
+        )
+
+    def enough_memory(self) -> contextlib.AbstractContextManager[None]:
+        batch_size = settled(self.recipe.training.batch_size)
+        return enough_memory(machine=self.prepared.machine.name, batch_size=batch_size)
+
+    @contextlib.contextmanager
+    def _holding(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
+        """Run the body with other weights in the network, and put its own back."""
+        own = copied(self.state.network.state_dict())
+        self.state.network.load_state_dict(weights)
+        try:
+            yield
+        finally:
+            self.state.network.load_state_dict(own)
 
     def _judge(self, state: State) -> Metrics | None:
         validation = self.prepared.split.validation
@@ -167,11 +186,8 @@ class Session:
             return None
         if state.average is None:
             return self._evaluate(validation)
-        kept = {name: tensor.clone() for name, tensor in state.network.state_dict().items()}
-        state.network.load_state_dict(state.average)
-        metrics = self._evaluate(validation)
-        state.network.load_state_dict(kept)
-        return metrics
+        with self._holding(state.average):
+            return self._evaluate(validation)
 
     def _evaluate(self, records: NDArray[np.int64]) -> Metrics:
         device = settled(self.recipe.training.device)
@@ -197,6 +213,7 @@ def start(prepared: Prepared, path: Path) -> Session:
     if prepared.resolved.recipe.training.time_budget_minutes > 0:
         # The steps that are timed change the weights, so the training itself is put together afresh.
         session = _assemble(prepared, _within_budget(session), path)
+    directory.clear(path)
     directory.write_records(path, prepared.catalogue, prepared.split)
     write_recipe(path / directory.RECIPE, session.recipe, session.resolved.reasons)
     return session
@@ -206,9 +223,9 @@ def _within_budget(session: Session) -> Resolved:
     training, split = session.recipe.training, session.prepared.split
     batch_size, minutes = settled(training.batch_size), training.time_budget_minutes
     session.state.network.train()
-    with session.numerics():
-        shards = session.load(split.train[:batch_size])
-        seconds = seconds_per_step(lambda: session.step(session.state, shards, 0.0))
+    with session.numerics(), session.enough_memory():
+        records = split.train[:batch_size]
+        seconds = seconds_per_step(lambda: session.step(session.state, session.load(records), 0.0))
     epochs = epochs_within(
         minutes, seconds=seconds, batch_size=batch_size, training=len(split.train), validation=len(split.validation)
     )

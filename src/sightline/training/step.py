@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from sightline.keys import purpose
 from sightline.optimization import clip_norm as clip
@@ -33,8 +33,8 @@ class Judged:
     """Mean over the step's pictures."""
     right: int
     """Pictures whose class was the likeliest, as seen with dropout on."""
-    finite: bool
-    """False: the loss is NaN or infinite, and nothing was changed."""
+    fault: str
+    """What is not finite, so that no weight was changed; empty where all is well."""
 
 
 Standardize = Callable[[UInt8[Tensor, "image height width channel"]], Tensor]
@@ -90,19 +90,28 @@ def make_step(
             shard_loss = loss(logits.float(), labels) / images
             value = shard_loss.item()
             if not math.isfinite(value):
-                return Judged(value, 0, finite=False)
+                return Judged(value, 0, f"the loss is {value}")
             shard_loss.backward()  # type: ignore[no-untyped-call]
             total += value
             right += int((logits.detach().argmax(1) == labels).sum())
-        if clip_norm > 0:
-            clip(state.network.parameters(), clip_norm)
+        norm = float(_norm(state.network, clip_norm))
+        if not math.isfinite(norm):
+            return Judged(total, right, f"the norm of the gradient is {norm}")
         state.optimizer.step()
         state.step += 1
         if state.average is not None:
             follow(state.average, state.network, average_decay)
-        return Judged(total, right, finite=True)
+        return Judged(total, right, "")
 
     return step
+
+
+def _norm(network: nn.Module, largest: float) -> Tensor:
+    """Return the norm of the whole gradient, clipped afterwards where `largest` is above 0."""
+    if largest > 0:
+        return clip(network.parameters(), largest)
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    return torch.nn.utils.get_total_norm(gradients)
 
 
 def _key(device: str, seed: int) -> None:

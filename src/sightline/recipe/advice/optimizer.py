@@ -119,7 +119,7 @@ def adam_forgets_too_fast(recipe: Recipe, _facts: DataFacts | None) -> Advice | 
 def decay_of_everything(recipe: Recipe, _facts: DataFacts | None) -> Advice | None:
     """Biases and normalization's scale do not overfit, and their decay only holds them back."""
     rule = recipe.optimizer
-    if rule.decayed != "all" or rule.weight_decay == 0:
+    if rule.decayed != "all":
         return None
     return Advice(
         code="decay-of-everything",

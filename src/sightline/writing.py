@@ -13,17 +13,18 @@ from sightline.errors import OutputError
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Put `data` at `path`. Whatever happens, there is the older file or the whole new one, and no litter.
 
     Raises:
-        OutputError: the folder is missing or read-only, the disk is full, or `path` is a folder.
+        OutputError: the folder is missing or read-only, the disk is full, or `path` is a folder or no path at all.
     """
-    # Not tempfile: it makes files that nobody else may read.
-    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.part")
+    path = Path(path)
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        # Not tempfile: it makes files that nobody else may read.
+        temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.part")
         descriptor = os.open(temporary, _FLAGS, 0o666)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -38,6 +39,8 @@ def write_whole(path: Path, data: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({_reason(error, len(data))}).") from error
+    except ValueError as error:  # a NUL, or half of a surrogate pair
+        raise OutputError(f"{os.fspath(path)!a}: cannot be written (no file can have this name).") from error
 
 
 def _reason(error: OSError, size: int) -> str:
