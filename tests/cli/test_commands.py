@@ -204,4 +204,4 @@ def test_a_disk_without_room_is_one_sentence(folder, tmp_path):
     )
     fails(done, 6, "model.safetensors")
     assert not (tmp_path / "run" / "model.safetensors").exists()
-    assert "No epoch was completed" in done.stdout
+    assert "No model has been written" in done.stdout

@@ -153,10 +153,10 @@ class Display:
         from sightline.training.directory import MODEL
 
         self._close_bar()
-        if session.state.best:
-            says = f"The best weights so far, of epoch {session.state.best_epoch}, are in {session.path / MODEL}"
+        if session.written_epoch:
+            says = f"The best weights so far, of epoch {session.written_epoch}, are in {session.path / MODEL}"
         else:
-            says = "No epoch was completed, so there is no model yet."
+            says = "No model has been written yet."
         self._result.print(says)
 
     def sealed(self, session: Session, metrics: Mapping[str, Metrics]) -> None:

@@ -57,6 +57,8 @@ class Session:
     forward: Forward
     """The state's network, or its compiled form."""
     step: Step
+    written_epoch: int = 0
+    """The epoch whose weights are in the model file; 0 while there is none."""
 
     @property
     def recipe(self) -> Recipe:
@@ -156,6 +158,7 @@ class Session:
                 data_digest=prepared.data_digest,
                 metrics={side: found.as_dict() for side, found in metrics.items()},
             )
+        self.written_epoch = self.state.best_epoch
 
     def numerics(self) -> contextlib.AbstractContextManager[None]:
         """Return the settings of torch under which everything of this training runs."""
