@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-_MULTIPLIER_0 = np.uint64(0xD2511F53)
-_MULTIPLIER_1 = np.uint64(0xCD9E8D57)
+_MULTIPLIER_0 = 0xD2511F53
+_MULTIPLIER_1 = 0xCD9E8D57
 _WEYL_0 = 0x9E3779B9
 _WEYL_1 = 0xBB67AE85
-_LOW = np.uint64(0xFFFFFFFF)
-_HALF = np.uint64(32)
+_LOW = 0xFFFFFFFF
+_HALF = 32
 _ROUNDS = 10
 
 Records = int | NDArray[np.uint64]
+W = TypeVar("W", int, NDArray[np.uint64])
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Stream:
         counter[1] = np.uint64(epoch)
         counter[2] = (identities & _LOW)[:, None]
         counter[3] = (identities >> _HALF)[:, None]
-        words = philox(counter, (self.key & 0xFFFFFFFF, self.key >> 32))
+        words = np.stack(philox(tuple(counter), self._words))
         return np.moveaxis(words, 0, -1).reshape(len(identities), blocks * 4)[:, :draws].astype(np.uint32)
 
     def uniform(self, records: Records, *, epoch: int = 0, draws: int = 1) -> NDArray[np.float64]:
@@ -65,8 +67,13 @@ class Stream:
 
     def torch_seed(self, *, epoch: int = 0, step: int = 0) -> int:
         """Return a seed in [0, 2⁶³) for a torch generator that serves one step of one epoch."""
-        high, low = (int(word) for word in self.bits(step, epoch=epoch, draws=2)[0])
-        return ((high << 32) | low) >> 1
+        # Plain integers: a training asks before every step, and arrays of one take many times as long.
+        high, low, _, _ = philox((0, epoch, step & _LOW, step >> _HALF), self._words)
+        return ((high << _HALF) | low) >> 1
+
+    @property
+    def _words(self) -> tuple[int, int]:
+        return self.key & _LOW, self.key >> _HALF
 
 
 def purpose(seed: int, name: str) -> Stream:
@@ -75,17 +82,15 @@ def purpose(seed: int, name: str) -> Stream:
     return Stream(int.from_bytes(digest, "little"))
 
 
-def philox(counter: NDArray[np.uint64], key: tuple[int, int]) -> NDArray[np.uint64]:
-    """Return Philox4x32-10 of counters, shape (4, …) of 32-bit words held in uint64, under a key of two words."""
+def philox(counter: tuple[W, ...], key: tuple[int, int]) -> tuple[W, W, W, W]:
+    """Return Philox4x32-10 of a counter of four 32-bit words under a key of two.
+
+    The words of the counter are plain integers, or arrays of uint64 that hold 32 bits each.
+    """
     a, b, c, d = counter
     k0, k1 = key
     for _ in range(_ROUNDS):
-        first, second = _MULTIPLIER_0 * a, _MULTIPLIER_1 * c
-        a, b, c, d = (
-            (second >> _HALF) ^ b ^ np.uint64(k0),
-            second & _LOW,
-            (first >> _HALF) ^ d ^ np.uint64(k1),
-            first & _LOW,
-        )
-        k0, k1 = (k0 + _WEYL_0) & 0xFFFFFFFF, (k1 + _WEYL_1) & 0xFFFFFFFF
-    return np.stack([a, b, c, d])
+        first, second = a * _MULTIPLIER_0, c * _MULTIPLIER_1
+        a, b, c, d = (second >> _HALF) ^ b ^ k0, second & _LOW, (first >> _HALF) ^ d ^ k1, first & _LOW  # type: ignore[assignment]
+        k0, k1 = (k0 + _WEYL_0) & _LOW, (k1 + _WEYL_1) & _LOW
+    return a, b, c, d

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int, UInt8
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim import Optimizer
 
 from sightline.keys import purpose
 from sightline.optimization import clip_norm as clip
@@ -94,7 +95,7 @@ def make_step(
             shard_loss.backward()  # type: ignore[no-untyped-call]
             total += value
             right += int((logits.detach().argmax(1) == labels).sum())
-        norm = float(_norm(state.network, clip_norm))
+        norm = float(_norm(state.optimizer, clip_norm))
         if not math.isfinite(norm):
             return Judged(total, right, f"the norm of the gradient is {norm}")
         state.optimizer.step()
@@ -106,12 +107,12 @@ def make_step(
     return step
 
 
-def _norm(network: nn.Module, largest: float) -> Tensor:
+def _norm(optimizer: Optimizer, largest: float) -> Tensor:
     """Return the norm of the whole gradient, clipped afterwards where `largest` is above 0."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     if largest > 0:
-        return clip(network.parameters(), largest)
-    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
-    return torch.nn.utils.get_total_norm(gradients)
+        return clip(parameters, largest)
+    return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
 
 
 def _key(device: str, seed: int) -> None:
