@@ -49,7 +49,7 @@ def _table(judgment: Judgment, class_names: tuple[str, ...]) -> None:
     from rich.table import Table
 
     metrics = judgment.metrics
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
     console.print(f"{metrics.images:,} pictures ({judgment.side}: {judgment.why})")
     table = Table(box=None, pad_edge=False)
     table.add_column("class", overflow="fold")
