@@ -40,6 +40,7 @@ docs: $(READY)  ## write the generated pages of docs/ anew
 	@$(BIN)/python -m sightline.recipe.options docs/options.md
 	@$(BIN)/python -m sightline.explain.lecture_map docs/lecture.md
 	@$(BIN)/python -m sightline.cli.reference
+	@$(BIN)/python -m sightline.augmentation.documentation docs/augmentation.md
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -81,7 +81,7 @@ def measure(
     optimizer = copy.deepcopy(session.state.optimizer)
     # a copied optimizer still points at the old parameters
     optimizer = type(optimizer)(network.parameters(), **{k: v for k, v in optimizer.defaults.items() if k in KNOWN})
-    standardized = session.standardize(torch.from_numpy(images))
+    standardized = session.feed.standardize(torch.from_numpy(images))
     targets = torch.from_numpy(labels)
     with session.numerics():
         events = (event for event in session.events() if isinstance(event, StepEnd))

@@ -21,6 +21,8 @@ ORDINARY = DataFacts(
 DEEP = {"network": "resnet"}
 VGG_OF_11 = {"network": "vgg", "network.widths": [8, 8], "network.convolutions": [5, 5]}
 
+DIGITS = {"class_names": tuple("0123456789")}
+
 Case = tuple[Mapping[str, Any], Mapping[str, Any]]
 """Changes of the default recipe, and of ordinary facts."""
 
@@ -91,6 +93,71 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
          ({"preprocessing.decorrelate": "pca", "preprocessing.whitening_epsilon": 0.1,
            "data.image_size": [8, 16]}, {})],
         [({}, {})],
+    ),
+    "turned-text": (
+        [({"augmentation": ["vertical_flip"]}, DIGITS), ({"augmentation": ["crop", "quarter_turns"]}, DIGITS),
+         ({"augmentation": [{"name": "rotation", "degrees": 45}]}, DIGITS),
+         ({"augmentation": [{"name": "rotation", "degrees": [100, 120]}], "augmentation.orientation": "fixed"}, {})],
+        [({"augmentation": ["vertical_flip", "quarter_turns"]}, {}),
+         ({"augmentation": [{"name": "rotation", "degrees": 30}]}, DIGITS), ({"augmentation": "strong"}, DIGITS),
+         ({"augmentation": ["vertical_flip"], "augmentation.orientation": "any"}, DIGITS)],
+    ),
+    "mirrored-text": (
+        [({"augmentation": ["horizontal_flip"]}, DIGITS), ({"augmentation": ["crop", "alternating_flip"]}, DIGITS)],
+        [({"augmentation": ["horizontal_flip"]}, {}), ({"augmentation": "strong"}, DIGITS),
+         ({"augmentation": [{"name": "horizontal_flip", "probability": 0.0}]}, DIGITS),
+         ({"augmentation": "standard", "augmentation.orientation": "mirror"}, {})],
+    ),
+    "color-of-gray": (
+        [({"augmentation": ["hue"], "data.channels": 3}, {"all_gray": True}),
+         ({"augmentation": ["crop", "saturation", "grayscale"]}, {"all_gray": True})],
+        [({"augmentation": ["hue"]}, {}), ({"augmentation": "strong", "data.channels": 3}, {"all_gray": True}),
+         ({"augmentation": ["brightness"]}, {"all_gray": True})],
+    ),
+    "small-crops": (
+        [({"augmentation": [{"name": "crop", "area": [0.08, 1.0]}, "blur"]}, {}),
+         ({"augmentation": [{"name": "crop", "area": 0.1}]}, {})],
+        [({"augmentation": [{"name": "crop", "area": [0.25, 1.0]}]}, {})],
+    ),
+    "large-covers": (
+        [({"augmentation": [{"name": "erasing", "area": [0.02, 0.6]}]}, {}),
+         ({"augmentation": [{"name": "erasing", "area": 0.9}]}, {})],
+        [({"augmentation": [{"name": "erasing", "area": 0.5}]}, {}), ({"augmentation": "strong"}, {})],
+    ),
+    "much-noise": (
+        [({"augmentation": [{"name": "gaussian_noise", "deviation": [0, 0.3]}]}, {})],
+        [({"augmentation": [{"name": "gaussian_noise", "deviation": [0, 0.25]}]}, {}),
+         ({"augmentation": "strong"}, {})],
+    ),
+    "far-shifts": (
+        [({"augmentation": [{"name": "translation", "horizontal": 0.4}]}, {}),
+         ({"augmentation": [{"name": "translation", "vertical": [-0.9, -0.5]}]}, {}),
+         ({"augmentation": ["crop", {"name": "pad_and_crop", "padding": 0.5}]}, {})],
+        [({"augmentation": [{"name": "translation", "horizontal": 0.3}, "pad_and_crop"]}, {}),
+         ({"augmentation": "trivial"}, {})],
+    ),
+    "no-augmentation": (
+        [({"augmentation": "none"}, {"training": 4_999})],
+        [({"augmentation": "none"}, {"training": 5_000}), ({"augmentation": "light"}, {"training": 100})],
+    ),
+    "augmentation-few-epochs": (
+        [({"augmentation": "strong", "training.epochs": 9}, {}),
+         ({"augmentation": ["cutmix"], "training.epochs": 1}, {}),
+         ({"augmentation": {"policy": "trivial", "operations": ["blur", "mixup"]}, "training.epochs": 5}, {})],
+        [({"augmentation": "strong", "training.epochs": 10}, {}), ({"augmentation": "strong"}, {}),
+         ({"augmentation": "standard", "training.epochs": 5}, {}),
+         ({"augmentation": "trivial", "training.epochs": 5}, {})],
+    ),
+    "moved-from-their-mean": (
+        [({"preprocessing.center": "pixel"}, {}),
+         ({"preprocessing.scale": "pixel", "augmentation": ["elastic"]}, {}),
+         ({"preprocessing.decorrelate": "zca", "preprocessing.whitening_epsilon": 0.1, "augmentation": "light"}, {})],
+        [({"preprocessing.center": "pixel", "augmentation": "none"}, {}),
+         ({"preprocessing.center": "pixel", "augmentation": ["brightness", "blur"]}, {})],
+    ),
+    "mixup-smoothing": (
+        [({"augmentation": ["mixup"]}, {}), ({"augmentation": ["crop", "mixup"], "loss.label_smoothing": 0.01}, {})],
+        [({"augmentation": ["mixup"], "loss.label_smoothing": 0.0}, {}), ({"augmentation": ["cutmix"]}, {})],
     ),
     "small-pictures": (
         [({"data.image_size": 32}, {})],

@@ -11,6 +11,7 @@ from pathlib import Path
 from sightline.recipe import Recipe, commented, from_toml
 from sightline.recipe.choices import Choices
 from sightline.recipe.fields import branches
+from sightline.recipe.operations import ORDER
 from sightline.recipe.options import markdown
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +53,17 @@ def test_every_choice_is_named() -> None:
     for name in ("lenet", "vgg", "resnet", "orthogonal", "adadelta", "nesterov", "cosine", "step"):
         assert f'With name = "{name}"' in commented()
         assert f' = "{name}"`' in markdown()
+
+
+def test_every_operation_is_there_and_may_be_copied() -> None:
+    text, page = commented(), markdown()
+    for operation in ORDER:
+        name = operation.model_fields["name"].default
+        line = next(line for line in text.splitlines() if line.startswith(f'#     {{name = "{name}"'))
+        copied = from_toml(f"[augmentation]\noperations = [\n{line.lstrip('# ')}\n]\n")
+        assert copied.augmentation.operations == (operation(),)
+        rows = page.split(f"| **`{name}`** |")[1].split("| **`")[0]
+        assert all(f"\n| `{name}.{key}` |" in rows for key in operation.model_fields if key != "name")
 
 
 def test_the_page_of_options_is_not_stale() -> None:

@@ -8,7 +8,10 @@ import pytest
 
 from sightline.errors import RecipeError
 from sightline.recipe import Recipe
+from sightline.recipe.augmentation import Augmentation
+from sightline.recipe.mistakes import ENTRY
 from sightline.recipe.network import VGG
+from sightline.recipe.operations import Rotation
 from sightline.recipe.toml import from_fields
 from sightline.recipe.training import Training
 
@@ -25,7 +28,9 @@ def refused(found: Any) -> str:
         ({"optimizer": {"learning_rat": 1}}, "optimizer.learning_rat: no such field. Did you mean learning_rate?"),
         ({"optimzer": {}}, "optimzer: no such section. Did you mean optimizer?"),
         ({"learning_rate": 1}, "learning_rate: no such section. Did you mean optimizer.learning_rate?"),
-        ({"zzz": 1}, "zzz: no such section. Known: data, preprocessing, network, loss, optimizer, schedule, training."),
+        ({"zzz": 1},
+         ("zzz: no such section. Known: data, preprocessing, augmentation, network, loss, optimizer, schedule, "
+         "training.")),
         ({"network": {"dropout": 1.5}}, 'network.dropout: found 1.5, wanted "auto" or a probability in [0, 1).'),
         ({"training": {"epochs": "3x"}},
          'training.epochs: found "3x", wanted "auto" or a whole number from 1 to 100,000.'),
@@ -87,6 +92,51 @@ def refused(found: Any) -> str:
         ({"optimizer": {"name": "sgd", "decayed": "all"}},
          ('optimizer.decayed: found "all" with weight_decay 0, which decays nothing; wanted a weight_decay > 0, or no '
          "decayed.")),
+        ({"augmentation": "standrad"},
+         ('augmentation.policy: found "standrad", wanted "auto", "none", "light", "standard", "strong", "trivial" or '
+         '"custom". Did you mean standard?')),
+        ({"augmentation": 3},
+         'augmentation: found 3, wanted a section with fields such as augmentation.policy = "auto".'),
+        ({"augmentation": {"rotation": 15}},
+         ("augmentation.rotation: no such field; rotation is one of the operations. Choose augmentation.operations = "
+         '["rotation"].')),
+        ({"augmentation": {"operations": "rotation"}},
+         ('augmentation.operations: found "rotation", wanted a list of operations such as ["horizontal_flip", {name = '
+         '"rotation", degrees = 15}].')),
+        ({"augmentation": {"operations": ["crop", "rotatio"]}},
+         (f'augmentation.operations: found "rotatio", wanted {ENTRY}. Did you mean rotation?')),
+        ({"augmentation": ["crop", {"name": "rotatio"}]},
+         (f'augmentation.operations: found "rotatio", wanted {ENTRY}. Did you mean rotation?')),
+        ({"augmentation": [3]}, f"augmentation.operations: found 3, wanted {ENTRY}."),
+        ({"augmentation": [{"degrees": 3}]}, f"augmentation.operations: found {{degrees = 3}}, wanted {ENTRY}."),
+        ({"augmentation": [{"name": ["hue"]}]}, f'augmentation.operations: found {{name = ["hue"]}}, wanted {ENTRY}.'),
+        ({"augmentation": {"operations": [{"name": "rotation", "degres": 3}]}},
+         "augmentation.operations: rotation.degres: no such field. Did you mean degrees?"),
+        ({"augmentation": {"operations": [{"name": "rotation", "seed": 3}]}},
+         "augmentation.operations: rotation.seed: no such field. Known: probability, degrees."),
+        ({"augmentation": {"operations": ["crop", {"name": "rotation", "probability": 1.5}]}},
+         "augmentation.operations: rotation.probability: found 1.5, wanted a probability from 0 to 1."),
+        ({"augmentation": {"operations": [{"name": "rotation", "degrees": [20, -20]}]}},
+         ("augmentation.operations: rotation.degrees: found [20, -20], wanted [low, high] with -180 ≤ low ≤ high ≤ "
+         "180.")),
+        ({"augmentation": {"operations": [{"name": "crop", "area": 2}]}},
+         "augmentation.operations: crop.area: found [2, 2], wanted [low, high] with 0.01 ≤ low ≤ high ≤ 1."),
+        ({"augmentation": {"operations": [{"name": "hue", "degrees": [float("nan"), "x"]}]}},
+         ('augmentation.operations: hue.degrees: found [nan, "x"], wanted a range [low, high] within -180 to 180, or x '
+         "for [-x, x].")),
+        ({"augmentation": {"operations": [{"name": "brightness", "factor": "much"}]}},
+         ('augmentation.operations: brightness.factor: found "much", wanted a range [low, high] within 0 to 10, or x '
+         "for [1 - x, 1 + x].")),
+        ({"augmentation": ["blur", "blur"]},
+         "augmentation: found blur 2 times in operations, wanted each operation once."),
+        ({"augmentation": {"policy": "light", "operations": ["blur"]}},
+         ('augmentation: found operations with policy "light", which has its own; wanted policy "custom" or '
+         '"trivial".')),
+        ({"augmentation": "custom"},
+         'augmentation: found policy "custom" without operations; list some, or choose policy "none".'),
+        ({"augmentation": ["hue", "blur", "grayscale"], "data": {"channels": 1}},
+         ("augmentation.operations: found hue, grayscale for pictures of one channel, which have no color; leave them "
+         "out, or choose data.channels = 3.")),
     ],
 )  # fmt: skip
 def test_one_mistake_is_one_sentence(found: dict[str, Any], sentence: str) -> None:
@@ -108,6 +158,17 @@ def test_all_mistakes_are_listed_at_once() -> None:
     ]
 
 
+def test_mistakes_in_several_entries_of_a_list_are_listed_at_once() -> None:
+    listed = ["rotatio", {"name": "crop", "area": 2, "aspect": "wide"}, "zzz", {"name": "blur", "probability": -1}]
+    for found in ({"operations": listed}, listed):
+        lines = refused({"augmentation": found}).splitlines()
+        assert lines[0] == "recipe.toml, 5 mistakes:"
+        starts = ('found "rotatio"', "crop.area:", "crop.aspect:", 'found "zzz"', "blur.probability:")
+        for line, start in zip(lines[1:], starts, strict=True):
+            assert line.startswith(f"  augmentation.operations: {start}")
+        assert "Known: horizontal_flip, vertical_flip, " in lines[4]
+
+
 def test_all_impossible_pairs_are_listed_at_once() -> None:
     found = {"training": {"batch_size": 1, "epochs": 2}, "schedule": {"warmup_epochs": 5.0}}
     assert refused(found).startswith("recipe.toml, 2 mistakes:\n  training.batch_size: ")
@@ -120,6 +181,10 @@ def test_choices_made_in_python_say_the_same() -> None:
         VGG(widths=[], depth=3)  # type: ignore[arg-type, call-arg]
     with pytest.raises(RecipeError, match=r"^Recipe, training\.epochs: found 0"):
         Recipe(training={"epochs": 0})  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match=r"^Rotation, degrees: found \[-400, 400\]"):
+        Rotation(degrees=400)
+    with pytest.raises(RecipeError, match=r'^Augmentation, operations: found "rotatio"'):
+        Augmentation(operations=["rotatio"])  # type: ignore[arg-type, list-item]
 
 
 def test_long_values_are_shortened() -> None:

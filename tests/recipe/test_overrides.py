@@ -9,7 +9,9 @@ import pytest
 
 from sightline.errors import RecipeError
 from sightline.recipe import Recipe, apply_overrides, from_toml, read_with_overrides, to_toml
+from sightline.recipe.augmentation import Augmentation
 from sightline.recipe.network import He, LeNet, Normal, ResNet
+from sightline.recipe.operations import Blur, HorizontalFlip, Rotation
 from sightline.recipe.optimizer import Adam, Sgd
 from sightline.recipe.overrides import parse_value
 
@@ -117,8 +119,14 @@ def test_all_mistakes_of_overrides_and_recipe_are_listed_at_once() -> None:
          "lenet?")),
         ("=3", "--set =3: wanted a field and its value, such as optimizer.learning_rate=0.01."),
         ("training.epochs=", '--set training.epochs: found "", wanted "auto" or a whole number from 1 to 100,000.'),
-        ("a..b=3", ("--set a: no such section. Known: data, preprocessing, network, loss, optimizer, schedule, "
-         "training.")),
+        ("a..b=3", ("--set a: no such section. Known: data, preprocessing, augmentation, network, loss, optimizer, "
+         "schedule, training.")),
+        ("augmentation=standrad", ('--set augmentation.policy: found "standrad", wanted "auto", "none", "light", '
+         '"standard", "strong", "trivial" or "custom". Did you mean standard?')),
+        ('augmentation.operations=["crop", {name="hue", degres=3}]',
+         "--set augmentation.operations: hue.degres: no such field. Did you mean degrees?"),
+        ("augmentation.operations.hue=3", ("--set augmentation.operations.hue: augmentation.operations is a value, not "
+         "a section; nothing can be set in it.")),
         ("data=3", '--set data: found 3, wanted a section with fields such as data.image_size = "auto".'),
         ("training.batch_size=1", ('--set training.batch_size: found 1 with network.normalization "batch", which '
          'compares the pictures of a batch; wanted 2 or more, or normalization "group" or "none".')),
@@ -126,6 +134,57 @@ def test_all_mistakes_of_overrides_and_recipe_are_listed_at_once() -> None:
 )  # fmt: skip
 def test_one_mistake_is_one_sentence(override: str, sentence: str) -> None:
     assert refused(Recipe(), override) == sentence
+
+
+FLIP_AND_TURN = 'augmentation.operations=["horizontal_flip", {name="rotation", degrees=20}]'
+FLIPPED_AND_TURNED = (HorizontalFlip(), Rotation(degrees=(-20, 20)))
+
+
+@pytest.mark.parametrize(
+    "found", [{}, {"augmentation": "strong"}, {"augmentation": ["blur"]}, {"augmentation": {"policy": "auto"}}]
+)
+def test_policy_and_operations_take_each_other_s_place(found: dict[str, Any]) -> None:
+    assert apply_overrides(found, ["augmentation=standard"]).augmentation == Augmentation(policy="standard")
+    assert apply_overrides(found, ["augmentation.policy=none"]).augmentation == Augmentation(policy="none")
+    for override in (FLIP_AND_TURN, FLIP_AND_TURN.replace(".operations", "")):
+        chosen = apply_overrides(found, [override]).augmentation
+        assert chosen == Augmentation(policy="custom", operations=FLIPPED_AND_TURNED)
+
+
+def test_what_else_is_said_of_augmentation_stays() -> None:
+    found = {"augmentation": {"operations": ["blur"], "fill": "edge"}}
+    for override in ("augmentation=light", "augmentation.policy=none", 'augmentation=["hue"]', FLIP_AND_TURN):
+        assert apply_overrides(found, [override]).augmentation.fill == "edge"
+    assert apply_overrides(found, ["augmentation.fill=reflect"]).augmentation == Augmentation(operations=(Blur(),))
+    assert apply_overrides({"augmentation": ["blur"]}, ["augmentation.fill=edge"]).augmentation.operations == (Blur(),)
+    assert apply_overrides(found, ['augmentation={policy="none"}']).augmentation == Augmentation(policy="none")
+    assert found == {"augmentation": {"operations": ["blur"], "fill": "edge"}}
+
+
+def test_trivial_takes_the_operations_that_are_listed() -> None:
+    found = {"augmentation": {"policy": "trivial"}}
+    assert apply_overrides(found, [FLIP_AND_TURN]).augmentation.policy == "trivial"
+    chosen = apply_overrides({"augmentation": ["blur"]}, ["augmentation=trivial"]).augmentation
+    assert chosen == Augmentation(policy="trivial", operations=(Blur(),))
+
+
+def test_a_policy_and_operations_together_are_a_mistake() -> None:
+    said = refused(Recipe(), "augmentation=light", FLIP_AND_TURN)
+    assert said == (
+        '--set augmentation: found operations with policy "light", which has its own; wanted policy "custom" or '
+        '"trivial".'
+    )
+    assert "set twice" in refused(Recipe(), "augmentation=light", "augmentation.policy=none")
+
+
+def test_operations_made_in_python_are_taken_as_they_are() -> None:
+    changes: list[dict[str, Any]] = [
+        {"augmentation": Augmentation(operations=FLIPPED_AND_TURNED)},
+        {"augmentation": FLIPPED_AND_TURNED},
+        {"augmentation.operations": list(FLIPPED_AND_TURNED)},
+    ]
+    for change in changes:
+        assert apply_overrides(Recipe(), change).augmentation.operations == FLIPPED_AND_TURNED
 
 
 def test_one_field_set_to_two_values_is_a_mistake() -> None:

@@ -13,10 +13,12 @@ from sightline.errors import RecipeError
 from sightline.recipe import DataFacts, Recipe, advise, apply_overrides, from_toml, to_toml
 from sightline.recipe.advice import RULES
 from sightline.recipe.advice.advice import instead
+from sightline.recipe.augmentation import Augmentation
 from sightline.recipe.choices import Choices
-from sightline.recipe.fields import _bounds, branches, show
+from sightline.recipe.fields import _bounds, branches, entries, show
 from sightline.recipe.network import He, LeCun, Normal, Orthogonal, Xavier
 from sightline.recipe.overrides import explicit
+from sightline.recipe.ranges import Within
 from sightline.recipe.toml import from_fields
 
 FOREIGN = ("pydantic", "input", "Input", "literal", "validation error", "http", "constrained", "Value error", "union")
@@ -34,14 +36,35 @@ def fields(section: type[Choices]) -> SearchStrategy[dict[str, Any]]:
         sections = branches(field)
         if key == "name":
             continue
-        if sections:
+        if choices := entries(field):
+            chosen[key] = lists(choices)
+        elif sections:
             chosen[key] = st.one_of([fields(each) for each in sections.values()])
         else:
             chosen[key] = values(field.annotation, field.metadata)
     optional = st.fixed_dictionaries({}, optional=chosen)
+    if section is Augmentation:
+        return optional.map(agreeing)
     if "name" in section.model_fields:
         return optional.map(lambda found: {"name": section.model_fields["name"].default, **found})
     return optional
+
+
+def lists(choices: dict[str, type[Choices]]) -> SearchStrategy[list[Any]]:
+    """Lists of entries, each name once, short or as a table."""
+    entry = st.one_of([fields(each) | st.just(name) for name, each in choices.items()])
+    return st.lists(entry, max_size=4, unique_by=lambda found: found["name"] if isinstance(found, dict) else found)
+
+
+def agreeing(found: dict[str, Any]) -> dict[str, Any]:
+    """Fields of augmentation with a policy that goes with the operations, so that most recipes are valid."""
+    if found.get("operations"):
+        found["policy"] = "trivial" if found.get("policy") == "trivial" else "custom"
+    elif found.get("policy") == "custom":
+        found["policy"] = "auto"
+    if found.get("fill_value"):
+        found["fill"] = "constant"
+    return found
 
 
 def values(annotation: Any, metadata: Any = ()) -> SearchStrategy[Any]:
@@ -52,6 +75,10 @@ def values(annotation: Any, metadata: Any = ()) -> SearchStrategy[Any]:
         return values(inner, [*metadata, *(more for note in notes for more in getattr(note, "metadata", [note]))])
     if origin is Literal:
         return st.sampled_from(get_args(annotation))
+    within = next((note.func for note in metadata if isinstance(getattr(note, "func", None), Within)), None)
+    if within is not None:
+        number = st.floats(within.low, within.high)
+        return st.tuples(number, number).map(sorted)
     if origin is tuple:
         first, *rest = get_args(annotation)
         if rest == [...]:
@@ -85,6 +112,7 @@ def facts() -> SearchStrategy[DataFacts]:
         median_height=st.integers(1, 2000),
         median_width=st.integers(1, 2000),
         all_gray=st.booleans(),
+        class_names=st.sampled_from([(), ("cat", "dog"), ("0", "1"), ("a", "b", "c")]),
     )
 
 
@@ -138,7 +166,27 @@ def test_nonsense_anywhere_is_accepted_or_told_in_our_words(
         from_fields(found, where="recipe.toml")
     except RecipeError as error:
         said = str(error).replace(str(value), "")
-        assert not any(word in said for word in FOREIGN), said
+        assert not any(word in said for word in FOREIGN if word not in str(value)), said
+        assert all(line.endswith((".", "?", ":")) for line in str(error).splitlines()), str(error)  # noqa: PT017
+
+
+@given(data=st.data(), value=nonsense)
+@settings(max_examples=200, deadline=None)
+def test_nonsense_in_a_list_is_accepted_or_told_in_our_words(data: st.DataObject, value: Any) -> None:
+    operations = data.draw(lists(entries(Augmentation.model_fields["operations"])))
+    tables = [entry for entry in operations if isinstance(entry, dict)]
+    if tables and data.draw(st.booleans()):
+        table = data.draw(st.sampled_from(tables))
+        table[data.draw(st.sampled_from([*table, "other"]))] = value
+    else:
+        operations.insert(data.draw(st.integers(0, len(operations))), value)
+    found: Any = data.draw(st.sampled_from([operations, {"operations": operations}]))
+    try:
+        from_fields({"augmentation": found}, where="recipe.toml")
+    except RecipeError as error:
+        said = str(error).replace(str(value), "")
+        assert "augmentation" in str(error)  # noqa: PT017
+        assert not any(word in said for word in FOREIGN if word not in str(value)), said
         assert all(line.endswith((".", "?", ":")) for line in str(error).splitlines()), str(error)  # noqa: PT017
 
 

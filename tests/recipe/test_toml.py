@@ -9,7 +9,9 @@ import pytest
 
 from sightline.errors import OutputError, RecipeError
 from sightline.recipe import Recipe, from_toml, read_recipe, to_toml, write_recipe
+from sightline.recipe.augmentation import Augmentation
 from sightline.recipe.network import VGG, ResNet
+from sightline.recipe.operations import ORDER, HorizontalFlip, Operation, Rotation
 from sightline.recipe.optimizer import Adam, Momentum
 from sightline.recipe.overrides import explicit
 
@@ -33,6 +35,38 @@ def test_every_field_is_written_and_reasons_stand_behind_values() -> None:
     assert 'name = "auto"  # He for relu' in lines
     assert from_toml("\n".join(lines)) == recipe
     assert tomllib.loads("\n".join(lines))["training"].keys() == type(recipe.training).model_fields.keys()
+
+
+def test_operations_are_written_one_to_a_line_and_whole() -> None:
+    recipe = Recipe(augmentation=Augmentation(operations=(HorizontalFlip(), Rotation(degrees=20))))
+    text = to_toml(recipe, {"augmentation.policy": "standard: few pictures", "augmentation.operations": "by hand"})
+    assert (
+        'policy = "custom"  # standard: few pictures\n'
+        "operations = [  # by hand\n"
+        '    {name = "horizontal_flip", probability = 0.5},\n'
+        '    {name = "rotation", probability = 1.0, degrees = [-20.0, 20.0]},\n'
+        "]\n"
+    ) in text
+    assert from_toml(text) == recipe
+    assert "\noperations = []\n" in to_toml(Recipe())
+
+
+@pytest.mark.parametrize("operation", ORDER, ids=lambda operation: operation.__name__)
+def test_every_operation_survives(operation: type[Operation]) -> None:
+    recipe = Recipe(augmentation={"operations": [operation(probability=0.125)]})  # type: ignore[arg-type]
+    assert from_toml(to_toml(recipe)) == recipe
+    assert Recipe.model_validate(explicit(recipe)) == recipe
+
+
+def test_a_recipe_without_the_section_has_its_default() -> None:
+    assert from_toml("[training]\nepochs = 3\n").augmentation == Augmentation()
+
+
+def test_short_forms_of_augmentation() -> None:
+    assert from_toml('augmentation = "standard"\n').augmentation == Augmentation(policy="standard")
+    listed = Augmentation(policy="custom", operations=(Rotation(degrees=(-9, 9)),))
+    assert from_toml('augmentation = [{name = "rotation", degrees = 9}]\n').augmentation == listed
+    assert from_toml('[augmentation]\noperations = [{name = "rotation", degrees = 9}]\n').augmentation == listed
 
 
 def test_a_reason_for_a_field_that_is_not_there_is_refused() -> None:

@@ -26,7 +26,7 @@ RULES = ["sgd", "momentum", "nesterov", "rmsprop", "adadelta", "adam", "adamw"]
 def pictures() -> Shard:
     generator = torch.Generator().manual_seed(1)
     pixels = torch.randint(0, 256, (4, 12, 12, 1), generator=generator, dtype=torch.uint8)
-    return Shard(pixels, torch.tensor([0, 1, 2, 0]))
+    return Shard(standardize(pixels), torch.tensor([0, 1, 2, 0]))
 
 
 def standardize(pixels: torch.Tensor) -> torch.Tensor:
@@ -56,7 +56,6 @@ def test_two_steps(architecture, activation, normalization):
         before = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
         state = begin(module, optimization.build(recipe.optimizer, module), averaged=False)
         step = make_step(
-            standardize=standardize,
             forward=module,
             loss=cross_entropy(label_smoothing=0.0, class_weights=None),
             device="cpu",

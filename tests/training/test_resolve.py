@@ -1,18 +1,26 @@
 """No "auto" is left, explicit choices stay, and each automatic one has its reason."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline.recipe import Recipe, apply_overrides, from_toml, to_toml
+from sightline.errors import RecipeError
+from sightline.recipe import Recipe, apply_overrides, from_toml, policies, to_toml
+from sightline.recipe.advice.augmentation import RULES
 from sightline.recipe.facts import DataFacts, Machine
-from sightline.training.resolve import resolve, with_epochs
+from sightline.recipe.operations import NEEDS_COLOR
+from sightline.recipe.policies import ListedPolicy
+from sightline.training.resolve import Resolved, resolve, with_epochs
 
 CPU = Machine(device="cpu", name="a processor", threads=2, bfloat16=False)
 GPU = Machine(device="cuda", name="an accelerator", threads=8, bfloat16=True)
 
 
-def facts(training: int = 1000, side: int = 64, classes: int = 5, gray: bool = False) -> DataFacts:
+def facts(
+    training: int = 1000, side: int = 64, classes: int = 5, gray: bool = False, names: tuple[str, ...] = ()
+) -> DataFacts:
     return DataFacts(
         source="photos",
         classes=classes,
@@ -24,6 +32,7 @@ def facts(training: int = 1000, side: int = 64, classes: int = 5, gray: bool = F
         median_height=side,
         median_width=side,
         all_gray=gray,
+        class_names=names,
     )
 
 
@@ -43,9 +52,11 @@ def autos(value: object, path: str = "") -> list[str]:
     st.sampled_from(["sgd", "momentum", "nesterov", "rmsprop", "adadelta", "adam", "adamw"]),
     st.sampled_from(["relu", "selu", "tanh"]),
     st.sampled_from(["auto", "orthogonal"]),
+    st.sampled_from([*get_args(ListedPolicy), "auto"]),
+    st.sampled_from(["auto", "fixed", "mirror", "any"]),
 )
 def test_nothing_is_left_open_and_the_result_survives_toml(
-    machine, training, side, classes, gray, network, rule, activation, initialization
+    machine, training, side, classes, gray, network, rule, activation, initialization, policy, orientation
 ):
     recipe = apply_overrides(
         Recipe(),
@@ -54,6 +65,8 @@ def test_nothing_is_left_open_and_the_result_survives_toml(
             f"network.activation={activation}",
             f"network.initialization={initialization}",
             f"optimizer={rule}",
+            f"augmentation={policy}",
+            f"augmentation.orientation={orientation}",
         ],
     )
     resolved = resolve(recipe, facts(training, side, classes, gray), machine, decoder="pillow")
@@ -61,11 +74,15 @@ def test_nothing_is_left_open_and_the_result_survives_toml(
     assert resolved.recipe.network.activation == activation
     assert all(resolved.reasons.values())
     assert from_toml(to_toml(resolved.recipe, resolved.reasons)) == resolved.recipe
+    again = resolve(resolved.recipe, facts(training, side, classes, gray), machine, decoder="pillow")
+    assert again.recipe == resolved.recipe
+    assert again.reasons == {}
 
 
 def test_explicit_choices_stay_and_have_no_reason():
     chosen = [
         "data.image_size=[40, 56]",
+        "data.stored_size=[40, 56]",
         "data.channels=1",
         "training.batch_size=7",
         "training.epochs=3",
@@ -75,13 +92,15 @@ def test_explicit_choices_stay_and_have_no_reason():
         "network=vgg",
         "network.dropout=0.35",
         "network.initialization=normal",
+        "augmentation=none",
+        "augmentation.orientation=any",
     ]
     resolved = resolve(apply_overrides(Recipe(), chosen), facts(), CPU, decoder="pillow")
     again = apply_overrides(resolved.recipe, chosen)
     assert again == resolved.recipe
     fields = {choice.partition("=")[0] for choice in chosen}
     assert fields.isdisjoint(resolved.reasons)
-    # seven explicit values leave only the decoder, device and threads to be chosen
+    # explicit values leave only the decoder, device and threads to be chosen
     assert set(resolved.reasons) == {"data.decoder", "training.device", "training.threads"}
 
 
@@ -99,6 +118,70 @@ def test_choices_of_an_automatic_network_reach_the_one_that_is_chosen():
     )
     network = resolve(recipe, facts(), CPU, decoder="pillow").recipe.network
     assert (network.normalization, network.dropout, network.pooling) == ("group", 0.4, "average")
+
+
+@pytest.mark.parametrize(("training", "policy"), [(1_000, "standard"), (100_000, "light")])
+def test_the_number_of_pictures_decides_the_augmentation(training, policy):
+    resolved = resolve(Recipe(), facts(training), CPU, decoder="pillow")
+    chosen = resolved.recipe.augmentation
+    assert (chosen.policy, chosen.orientation) == ("custom", "mirror")
+    assert chosen.operations == policies.operations(policy, orientation="mirror", channels=3)
+    assert resolved.reasons["augmentation.policy"].startswith(f"{policy}: {training:,} training pictures")
+    assert "augmentation.operations" not in resolved.reasons
+
+
+def test_classes_named_like_digits_are_not_mirrored():
+    resolved = resolve(Recipe(), facts(names=tuple("0123456789")), CPU, decoder="pillow")
+    assert resolved.recipe.augmentation.orientation == "fixed"
+    assert "digits" in resolved.reasons["augmentation.orientation"]
+    assert "horizontal_flip" not in names_of(resolved)
+    forced = apply_overrides(Recipe(), ["augmentation.orientation=mirror"])
+    assert "horizontal_flip" in names_of(resolve(forced, facts(names=tuple("0123")), CPU, decoder="pillow"))
+
+
+@pytest.mark.parametrize("policy", ["none", "light", "standard", "strong", "trivial"])
+def test_a_policy_that_is_chosen_is_written_out(policy):
+    recipe = apply_overrides(Recipe(), [f"augmentation={policy}", "augmentation.fill=edge"])
+    resolved = resolve(recipe, facts(), GPU, decoder="pillow")
+    chosen = resolved.recipe.augmentation
+    assert chosen.policy == (policy if policy in ("none", "trivial") else "custom")
+    assert chosen.operations == policies.operations(policy, orientation="mirror", channels=3)
+    assert chosen.fill == "edge"
+    assert "augmentation.policy" not in resolved.reasons
+
+
+@pytest.mark.parametrize("channels", ["auto", 1, 3])
+@pytest.mark.parametrize("policy", ["auto", "strong", "trivial"])
+def test_policies_leave_color_out_of_gray_pictures(policy, channels):
+    recipe = apply_overrides(Recipe(), {"augmentation": policy, "data.channels": channels})
+    resolved = resolve(recipe, facts(gray=True), CPU, decoder="pillow")
+    assert not any(isinstance(each, NEEDS_COLOR) for each in resolved.recipe.augmentation.operations)
+
+
+def test_color_that_is_listed_for_gray_pictures_is_a_mistake():
+    recipe = apply_overrides(Recipe(), ['augmentation=["blur", "hue"]'])
+    with pytest.raises(RecipeError) as refusal:
+        resolve(recipe, facts(gray=True), CPU, decoder="pillow")
+    assert str(refusal.value) == (
+        "augmentation.operations: found hue for pictures of one channel, which have no color; leave it out, or choose "
+        "data.channels = 3."
+    )
+    assert names_of(resolve(recipe, facts(), CPU, decoder="pillow")) == ["blur", "hue"]
+    kept = apply_overrides(recipe, ["data.channels=3"])
+    assert names_of(resolve(kept, facts(gray=True), CPU, decoder="pillow")) == ["blur", "hue"]
+
+
+@pytest.mark.parametrize("training", [100, 1_000, 10_000, 100_000])
+@pytest.mark.parametrize("names", [(), ("0", "1"), ("cat", "dog")])
+@pytest.mark.parametrize("machine", [CPU, GPU])
+def test_what_is_chosen_automatically_needs_no_advice_on_augmentation(training, names, machine):
+    known = facts(training, names=names)
+    resolved = resolve(Recipe(), known, machine, decoder="pillow")
+    assert [advice for rule in RULES if (advice := rule(resolved.recipe, known))] == []
+
+
+def names_of(resolved: Resolved) -> list[str]:
+    return [each.name for each in resolved.recipe.augmentation.operations]
 
 
 def test_a_time_budget_becomes_epochs():

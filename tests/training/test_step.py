@@ -12,7 +12,7 @@ from sightline.training.events import StepEnd
 from sightline.training.loop import train
 from sightline.training.loss import balanced_weights, cross_entropy
 from sightline.training.state import begin
-from sightline.training.step import Shard, make_step
+from sightline.training.step import Mixture, Shard, make_step
 
 
 def small_network(dropout: float = 0.0) -> nn.Module:
@@ -27,7 +27,6 @@ def standardize(pixels: torch.Tensor) -> torch.Tensor:
 def make(network: nn.Module, *, clip: float = 0.0, decay: float = 0.0, weights: torch.Tensor | None = None):
     state = begin(network, torch.optim.SGD(network.parameters(), lr=0.1), averaged=decay > 0)
     step = make_step(
-        standardize=standardize,
         forward=network,
         loss=cross_entropy(label_smoothing=0.1, class_weights=weights),
         device="cpu",
@@ -42,7 +41,7 @@ def make(network: nn.Module, *, clip: float = 0.0, decay: float = 0.0, weights: 
 def pictures(count: int, seed: int = 0) -> Shard:
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (count, 2, 2, 3), generator=generator, dtype=torch.uint8)
-    return Shard(pixels, torch.randint(0, 3, (count,), generator=generator))
+    return Shard(standardize(pixels), torch.randint(0, 3, (count,), generator=generator))
 
 
 @pytest.mark.parametrize("parts", [[10], [3, 7], [1, 4, 5]])
@@ -52,8 +51,8 @@ def test_a_batch_in_shards_gives_the_update_of_the_whole(parts):
     step(state, [whole], 0.1)
 
     shards = [
-        Shard(pixels, labels)
-        for pixels, labels in zip(whole.pixels.split(parts), whole.labels.split(parts), strict=True)
+        Shard(inputs, labels)
+        for inputs, labels in zip(whole.inputs.split(parts), whole.labels.split(parts), strict=True)
     ]
     network = small_network()
     state, step = make(network, weights=torch.tensor([0.5, 1.0, 2.0], dtype=torch.float32))
@@ -74,7 +73,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(poison):
         state,
         epochs=1,
         batches=lambda epoch: [np.arange(4)],
-        load=lambda records: [pictures(4)],
+        feed=lambda epoch, order: ([pictures(4)] for _ in order),
         step=step,
         learning_rate=lambda step: 0.25,
         judge=lambda state: None,
@@ -156,7 +155,7 @@ def test_events_come_in_order_and_carry_the_rate():
             state,
             epochs=2,
             batches=lambda epoch: [np.arange(4), np.arange(4, 7)],
-            load=lambda records: [pictures(len(records))],
+            feed=lambda epoch, order: ([pictures(len(records))] for records in order),
             step=step,
             learning_rate=lambda step: 0.1 / (step + 1),
             judge=lambda state: None,
@@ -168,3 +167,17 @@ def test_events_come_in_order_and_carry_the_rate():
     assert [event.step for event in steps] == [1, 2, 3, 4]
     assert [event.learning_rate for event in steps] == pytest.approx([0.1, 0.05, 0.1 / 3, 0.025])
     assert state.best_epoch == 2
+
+
+def test_a_mixed_picture_has_the_loss_of_both_classes_by_their_shares():
+    """The loss is linear in the target: λ · loss(own class) + (1 − λ) · loss(partner's class)."""
+    logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    own, other = torch.tensor([0, 1, 2, 0, 1]), torch.tensor([1, 1, 0, 2, 0])
+    share = torch.tensor([0.3, 1.0, 0.0, 0.9, 0.5], dtype=torch.float64)
+    loss = cross_entropy(label_smoothing=0.1, class_weights=torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64))
+    found = loss(logits, Shard(logits, own, Mixture(other, share)).targets(3))
+    each = [
+        share[i] * loss(logits[i : i + 1], own[i : i + 1]) + (1 - share[i]) * loss(logits[i : i + 1], other[i : i + 1])
+        for i in range(5)
+    ]
+    torch.testing.assert_close(found, torch.stack(each).sum())

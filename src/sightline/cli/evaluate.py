@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sightline.cli.options import test_time_option
+
 if TYPE_CHECKING:
+    from sightline.model.views import TestTime
     from sightline.training import Judgment
     from sightline.training.judge import Side
 
@@ -22,8 +25,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which pictures count. auto: what was held out, where the model was trained on SOURCE; otherwise all.",
 )
+@test_time_option
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def command(model_file: str, source: str, side: Side, form: str) -> None:
+def command(model_file: str, source: str, side: Side, test_time: TestTime, form: str) -> None:
     """Judge MODEL (model.safetensors, or a run's directory) on SOURCE, which is anything that can be trained on."""
     from sightline.cli.display import Display
 
@@ -34,10 +38,12 @@ def command(model_file: str, source: str, side: Side, form: str) -> None:
     from sightline.training import judge
 
     model = load(model_in(model_file))
-    judgment = judge(model, source, side=side, progress=display.progress)
+    judgment = judge(model, source, side=side, test_time=test_time, progress=display.progress)
     if form == "json":
         refused = [{"file": refusal.name, "reason": refusal.reason} for refusal in judgment.refused]
-        click.echo(json.dumps({"side": judgment.side, **judgment.metrics.as_dict(), "refused": refused}, indent=2))
+        plain = {} if judgment.plain is None else {"without_test_time_augmentation": judgment.plain.as_dict()}
+        found = {"side": judgment.side, **judgment.metrics.as_dict(), **plain, "refused": refused}
+        click.echo(json.dumps(found, indent=2))
         return
     display.left_out(judgment.refused)
     _table(judgment, model.class_names)
@@ -64,3 +70,9 @@ def _table(judgment: Judgment, class_names: tuple[str, ...]) -> None:
         f"accuracy {metrics.accuracy:.2%}, balanced accuracy {metrics.balanced_accuracy:.2%}, top-5 "
         f"{metrics.top5:.2%}, macro F1 {metrics.macro_f1:.3f}, loss {metrics.loss:.3f}"
     )
+    if judgment.plain is not None:
+        gain = 100 * (metrics.accuracy - judgment.plain.accuracy)
+        console.print(
+            f"test-time augmentation: accuracy {judgment.plain.accuracy:.2%} without, {metrics.accuracy:.2%} with it "
+            f"({gain:+.2f} points), loss {judgment.plain.loss:.3f} without, {metrics.loss:.3f} with it"
+        )

@@ -17,7 +17,7 @@ def model_in(argument: str) -> Path:
     """
     path = Path(argument)
     inside = path / "model.safetensors"
-    if (path / "events.jsonl").is_file() and not inside.is_file():
+    if any((path / name).is_file() for name in ("events.jsonl", "recipe.toml")) and not inside.is_file():
         raise ModelFileError(f"{argument}: this run has no model yet, since no epoch was completed. Train again.")
     return inside if inside.is_file() else path
 

@@ -13,6 +13,7 @@ from sightline.errors import SightlineError
 
 COMMANDS = {
     "train": "Train a classifier on labelled pictures and seal the model.",
+    "preview": "Show what augmentation makes of training pictures.",
     "evaluate": "Judge a sealed model on labelled pictures.",
     "predict": "Say what is in pictures.",
     "init": "Write a recipe with every choice and what it is for.",

@@ -35,3 +35,15 @@ def read(recipe_file: str | None, overrides: tuple[str, ...], shortcuts: dict[st
 
     used = [f"{field}={value}" for field, value in shortcuts.items() if value is not None]
     return read_with_overrides(recipe_file, [*overrides, *used])
+
+
+def test_time_option(function: F) -> F:
+    """Add `--test-time-augmentation`."""
+    return click.option(
+        "--test-time-augmentation",
+        "test_time",
+        type=click.Choice(["none", "flips", "translations", "both"]),
+        default="none",
+        show_default=True,
+        help="Judge flipped or moved views of each picture too, and take the mean.",
+    )(function)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.allocation import keep_freed_memory
 from sightline.data.cache import cache_folder, ready, replacing, room_for
 from sightline.data.catalogue import Catalogue
 from sightline.data.decode import Decoder, decode, decoder_version
@@ -31,7 +32,6 @@ _LENGTH_BYTES = 8
 _CHUNK_BYTES = 1 << 20
 _CHUNK_ROWS = 1024
 _RESIDENT_BYTES = 64 << 20
-_LARGE_BLOCK_BYTES = 24 << 20
 _FAULT_BYTES = 64 << 10  # Linux maps up to so much around one byte that is touched
 
 
@@ -235,7 +235,7 @@ def _build(
     def work(chunk: NDArray[np.int64]) -> list[_Outcome]:
         return [decoded(position) for position in chunk.tolist()]
 
-    _keep_freed_memory()
+    keep_freed_memory()
     progress.start("decoding", len(order))
     try:
         with replacing(path, needed=needed) as descriptor, calm():
@@ -255,16 +255,6 @@ def _build(
             _write(descriptor, text + len(text).to_bytes(_LENGTH_BYTES, "little") + _MAGIC, needed)
     finally:
         progress.finish()
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep the memory of one picture for the next.
-
-    Blocks of more than 128 KB go back to the system when they are freed, and every page of the next one has to be
-    cleared anew, which costs a quarter of the time of a photograph. Freeing a single large block raises that limit to
-    its size for good. The block is never touched; other allocators do not mind.
-    """
-    np.empty(_LARGE_BLOCK_BYTES, np.uint8)
 
 
 def _write(descriptor: int, data: bytes | memoryview, offset: int) -> None:

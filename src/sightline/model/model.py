@@ -21,6 +21,7 @@ from sightline.model.inputs import Inputs, items
 from sightline.model.limits import limits_of, restated
 from sightline.model.predicting import decoding, predict
 from sightline.model.predictions import Predictions, check_top
+from sightline.model.views import TestTime, View, averaged, views
 from sightline.model.workers import in_order, workers
 from sightline.recipe import Recipe
 
@@ -84,6 +85,7 @@ class Model:
         device: str = "cpu",
         decoder: Decoder | None = None,
         limits: Limits | None = None,
+        test_time: TestTime = "none",
         progress: Progress | None = None,
     ) -> Predictions:
         """Say what is in pictures: decoded, resized and preprocessed as in the training.
@@ -99,6 +101,7 @@ class Model:
             device: `cpu`, `cuda` or `mps`.
             decoder: of JPEGs. None: the one of the training; another may change pixels slightly.
             limits: what a single picture may cost. None: those of the training.
+            test_time: judge flipped and moved views of each picture too, and take the mean of their probabilities.
             progress: told of each picture.
 
         Raises:
@@ -118,7 +121,9 @@ class Model:
             shape=(*rules.image_size, rules.channels),
             classes=len(self.class_names),
             decode_item=decoding(rules, limits_of(self.description.recipe) if limits is None else restated(limits)),
-            compute=self._computation.of_groups(size, device=device, outcome="probabilities"),
+            compute=averaged(
+                self._computation.of_groups(size, device=device, outcome="probabilities"), self._views(test_time)
+            ),
             size=size,
             threads=_threads(),
             compute_in_threads=device == "cpu",
@@ -128,15 +133,19 @@ class Model:
         return Predictions(judged.kept, self.class_names, judged.probabilities, judged.refused, top_k)
 
     def probabilities(
-        self, pixels: UInt8[Tensor | ndarray, "picture height width channel"], *, device: str = "cpu"
+        self,
+        pixels: UInt8[Tensor | ndarray, "picture height width channel"],
+        *,
+        device: str = "cpu",
+        test_time: TestTime = "none",
     ) -> Float32[Tensor, "picture class"]:
         """Return the probabilities of pictures that are decoded already: those of `predict`, bit by bit.
 
         Raises:
             DataError: `pixels` are not uint8 of the model's size and channels.
-            RecipeError: the machine has no such device.
+            RecipeError: the machine has no such device, or flips are not valid for the model's pictures.
         """
-        return self._computed(pixels, device, "probabilities")
+        return self._computed(pixels, device, "probabilities", self._views(test_time))
 
     def scores(
         self, pixels: UInt8[Tensor | ndarray, "picture height width channel"], *, device: str = "cpu"
@@ -147,9 +156,16 @@ class Model:
             DataError: `pixels` are not uint8 of the model's size and channels.
             RecipeError: the machine has no such device.
         """
-        return self._computed(pixels, device, "scores")
+        return self._computed(pixels, device, "scores", self._views("none"))
 
-    def _computed(self, pixels: Tensor | NDArray[np.uint8], device: str, outcome: Outcome) -> Tensor:
+    def _views(self, test_time: TestTime) -> tuple[View, ...]:
+        section = self.description.recipe.get("augmentation")
+        orientation = section.get("orientation") if isinstance(section, dict) else None
+        return views(test_time, orientation=str(orientation or "mirror"))
+
+    def _computed(
+        self, pixels: Tensor | NDArray[np.uint8], device: str, outcome: Outcome, chosen: tuple[View, ...]
+    ) -> Tensor:
         import torch
 
         array = np.asarray(pixels)
@@ -159,7 +175,7 @@ class Model:
             shape = ", ".join(map(str, wanted))
             raise DataError(f"found {array.dtype} pixels of shape {array.shape}, wanted uint8 of shape (n, {shape}).")
         size = self._size(None, device)
-        compute = self._computation.of_groups(size, device=device, outcome=outcome)
+        compute = averaged(self._computation.of_groups(size, device=device, outcome=outcome), chosen)
         groups = [array[start : start + size] for start in range(0, len(array), size)]
         # A GPU is driven from one thread, the calls follow one another there anyway.
         count = max(1, min(_threads(), len(groups))) if device == "cpu" else 1

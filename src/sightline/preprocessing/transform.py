@@ -22,6 +22,18 @@ def module(statistics: Statistics) -> Preprocessing:
     )
 
 
+def by_channel(statistics: Statistics) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return factor and offset for values from 0 to 1, shapes () or (channels,), or None where pixels have their own.
+
+    What `module` does to a gray level g is then factor · g / 255 + offset.
+    """
+    mean = np.zeros(()) if statistics.mean is None else statistics.mean
+    deviation = np.ones(()) if statistics.deviation is None else statistics.deviation
+    if statistics.matrix is not None or max(mean.ndim, deviation.ndim) > 1:
+        return None
+    return 1.0 / deviation, -mean / deviation
+
+
 class Preprocessing(nn.Module):
     """Pictures as stored to pictures as learned from: x' = factor · x + offset, then W · x' where whitened.
 

@@ -9,10 +9,11 @@ from inspect import getdoc
 from pydantic.fields import FieldInfo
 
 from sightline.recipe.choices import Choices
-from sightline.recipe.fields import branches, choice, default, show, wanted
+from sightline.recipe.fields import branches, choice, default, entries, show, wanted
 from sightline.recipe.recipe import Recipe
 
 WIDTH = 110
+INDENT = "#         "
 HEADING = """\
 A recipe of Sightline. Every field stands here with its default and, behind it, what it takes.
 Take the # away in front of a field to choose otherwise; what stays a comment keeps its default.
@@ -59,6 +60,18 @@ def _fields(section: type[Choices], chosen: type[Choices] | None) -> Iterator[st
             yield ""
             yield from _comment(field.description or "")
             yield f"#{key} = {show(default(field))}  # {wanted(field)}"
+            yield from _entries(key, field)
+
+
+def _entries(key: str, field: FieldInfo) -> Iterator[str]:
+    """What a list may hold, each entry with its defaults, ready to be copied into the list."""
+    choices = entries(field)
+    if choices:
+        yield "#"
+        yield from _comment(f"All {key}, each with its defaults; the name alone stands for the same.")
+    for entry in choices.values():
+        yield f"#     {show(entry())},"
+        yield from textwrap.wrap(getdoc(entry) or "", WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
 def _shared(key: str, field: FieldInfo, chosen: type[Choices] | None) -> bool:

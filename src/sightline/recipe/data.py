@@ -26,6 +26,11 @@ class Data(Choices):
         description="Side in pixels, or [height, width]. auto: the median of the pictures found, at most "
         "64 on a cpu, 128 on mps, 224 on cuda.",
     )
+    stored_size: Auto | Side | Pair = Field(
+        default="auto",
+        description="Side in pixels, or [height, width], at which training pictures are kept for augmentation. auto: "
+        "image_size, or larger where crops would otherwise enlarge what they show, at most twice.",
+    )
     channels: Annotated[Auto | Literal[1, 3], BeforeValidator(_no_bool)] = Field(
         default="auto", description="1 gray, 3 color. auto: 1 when every picture found is gray, otherwise 3."
     )

@@ -26,6 +26,19 @@ def choice(section: type[Choices]) -> str | None:
     return None if field is None else str(field.default)
 
 
+def entries(field: FieldInfo) -> dict[str, type[Choices]]:
+    """Return the choices that the entries of a list may be, by name; none for a list of values or no list."""
+    annotation = _without_notes(field.annotation)
+    if get_origin(annotation) is not tuple or get_args(annotation)[-1] is not Ellipsis:
+        return {}
+    return _branches(get_args(annotation)[0])
+
+
+def in_order(section: type[Choices]) -> list[str]:
+    """Return the fields of a choice as they are written: its name, then the others."""
+    return sorted(section.model_fields, key=lambda key: key != "name")
+
+
 def default(field: FieldInfo) -> Any:
     """Return the value of a field that is left out."""
     return field.get_default(call_default_factory=True, validated_data={})
@@ -58,7 +71,7 @@ def show(value: object) -> str:
         case list() | tuple():
             return "[" + ", ".join(show(entry) for entry in value) + "]"
         case Choices():
-            return show({key: getattr(value, key) for key in type(value).model_fields})
+            return show({key: getattr(value, key) for key in in_order(type(value))})
         case _:
             return str(value)
 
@@ -88,9 +101,14 @@ def _bare(annotation: Any) -> Any:
     return annotation
 
 
-def _branches(annotation: Any) -> dict[str, type[Choices]]:
+def _without_notes(annotation: Any) -> Any:
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
+    return annotation
+
+
+def _branches(annotation: Any) -> dict[str, type[Choices]]:
+    annotation = _without_notes(annotation)
     members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
     sections = [member for member in members if isinstance(member, type) and issubclass(member, Choices)]
     return {choice(section) or "": section for section in sections}
@@ -109,7 +127,7 @@ def _phrases(annotation: Any, metadata: Sequence[Any], noun: str | None) -> list
     if origin is Literal:
         return [show(value) for value in get_args(annotation)]
     if origin is tuple:
-        return [_list_wanted(get_args(annotation), _bounds(metadata))]
+        return [noun or _list_wanted(get_args(annotation), _bounds(metadata))]
     if annotation is bool:
         return ["true", "false"]
     if annotation in (int, float):

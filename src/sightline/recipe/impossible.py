@@ -5,10 +5,11 @@ Each function takes the whole recipe and returns `field: sentence`, or None wher
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sightline.recipe.network import ResNet
+from sightline.recipe.operations import NEEDS_COLOR, Operation
 
 if TYPE_CHECKING:
     from sightline.recipe.recipe import Recipe
@@ -58,6 +59,22 @@ def epsilon_without_whitening(recipe: Recipe) -> str | None:
     )
 
 
+def color_without_color(recipe: Recipe) -> str | None:
+    """Gray pictures of one channel have nothing that could be turned or taken away."""
+    return gray_refuses(recipe.augmentation.operations, channels=recipe.data.channels)
+
+
+def gray_refuses(operations: Sequence[Operation], *, channels: int | str) -> str | None:
+    """Return the sentence for operations on color where pictures have one channel."""
+    names = [each.name for each in operations if isinstance(each, NEEDS_COLOR)]
+    if channels != 1 or not names:
+        return None
+    return (
+        f"augmentation.operations: found {', '.join(names)} for pictures of one channel, which have no color; leave "
+        f"{'it' if len(names) == 1 else 'them'} out, or choose data.channels = 3."
+    )
+
+
 def pooling_in_a_stem_without(recipe: Recipe) -> str | None:
     """The small stem keeps every pixel, and a residual network pools nowhere else."""
     network = recipe.network
@@ -85,6 +102,7 @@ PAIRS: tuple[Callable[[Recipe], str | None], ...] = (
     warmup_as_long_as_the_training,
     padding_without_fit,
     epsilon_without_whitening,
+    color_without_color,
     pooling_in_a_stem_without,
     decayed_by_nothing,
 )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic.fields import FieldInfo
 
 from sightline.errors import RecipeError
 from sightline.recipe.choices import Choices
-from sightline.recipe.fields import branches, choice, default, either, places, printable, show, wanted
+from sightline.recipe.fields import branches, choice, default, either, entries, places, printable, show, wanted
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
 LONGEST_SHOWN = 80
+ENTRY = 'an operation such as "horizontal_flip" or {name = "rotation", degrees = 15}'
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,10 @@ class Mistake:
     """One thing that cannot be honored."""
 
     where: str
-    """The dotted field, `--set` and the field where an override said it, or nothing for the recipe as a whole."""
+    """The dotted field, `--set` and the field where an override said it, or nothing for the recipe as a whole.
+
+    What is wrong inside a list's entry has the entry's own name and field behind the list's.
+    """
     says: str
 
     def __str__(self) -> str:
@@ -60,8 +64,11 @@ def mistakes_in(error: ValidationError, root: type[Choices], data: object) -> tu
     """
     found: dict[str, Mistake] = {}
     for detail in error.errors(include_url=False):
-        for mistake in _mistakes(detail, root, data):
-            found.setdefault(f"{mistake.where}: {mistake.says}" if not mistake.where else mistake.where, mistake)
+        place = _locate(detail["loc"], root)
+        # A field counts once, whichever of the kinds it may have refused it; two entries of a list are two mistakes.
+        once = bool(place.where) and not place.is_entry
+        for mistake in _mistakes(detail, place, data):
+            found.setdefault(mistake.where if once else str(mistake), mistake)
     return tuple(found.values())
 
 
@@ -79,6 +86,10 @@ def no_such_field(key: str, section: type[Choices], siblings: Mapping[str, type[
     """Return the sentence for a key that `section` does not have, though a sibling or another section may."""
     from sightline.recipe.recipe import Recipe
 
+    for name, info in section.model_fields.items():
+        if key in entries(info):
+            where = ".".join(part for part in (path, name) if part)
+            return f'no such field; {key} is one of the {name}. Choose {where} = ["{key}"].'
     own = choice(section)
     others = [name for name, sibling in siblings.items() if key in sibling.model_fields]
     if others and own is not None:
@@ -87,38 +98,87 @@ def no_such_field(key: str, section: type[Choices], siblings: Mapping[str, type[
     if not guess:
         known_elsewhere = [name for sibling in siblings.values() for name in sibling.model_fields]
         guess = did_you_mean(key, dict.fromkeys(known_elsewhere))
-    if not guess and (elsewhere := places(Recipe, key)):
+    if not guess and key != "name" and (elsewhere := places(Recipe, key)):
         guess = f" Did you mean {either(elsewhere)}?"
     what = "section" if not path else "field"
     return f"no such {what}.{guess}" + ("" if guess else f" Known: {', '.join(section.model_fields)}.")
 
 
-def _mistakes(detail: ErrorDetails, root: type[Choices], data: object) -> list[Mistake]:
-    path, section, siblings, field = _locate(detail["loc"], root)
-    where = ".".join(path)
+@dataclass
+class _Place:
+    """Where a location of pydantic's leads."""
+
+    section: type[Choices]
+    """The innermost section, or entry of a list."""
+    siblings: Mapping[str, type[Choices]] = field(default_factory=dict)
+    """Its alternatives."""
+    info: FieldInfo | None = None
+    """The last field; a list's, where the mistake is a whole entry."""
+    keys: list[str | int] = field(default_factory=list)
+    """Way to the value in what was read."""
+    where: str = ""
+    """The way in words: dotted, with an entry's name and field behind a colon."""
+    parent: str = ""
+    """The way without its last step."""
+    in_entry: bool = False
+
+    @property
+    def is_entry(self) -> bool:
+        """The place is a whole entry of a list."""
+        return bool(self.keys) and isinstance(self.keys[-1], int)
+
+    def enter(self, key: str) -> None:
+        self.keys.append(key)
+        self.parent = self.where
+        self.where = f"{self.where}.{key}" if self.where else key
+
+
+def _mistakes(detail: ErrorDetails, place: _Place, data: object) -> list[Mistake]:
+    where, info = place.where, place.info
     kind = detail["type"]
     if kind == "extra_forbidden":
-        return [Mistake(where, no_such_field(path[-1], section, siblings, ".".join(path[:-1])))]
+        key = str(place.keys[-1])
+        if place.in_entry:
+            return [Mistake(where, _no_such_field_of_an_entry(key, place.section))]
+        return [Mistake(where, no_such_field(key, place.section, place.siblings, place.parent))]
     if kind == "value_error":
         sentences = str(detail["ctx"]["error"]).splitlines()
         return [Mistake(where, sentence) if where else _split(sentence) for sentence in sentences]
-    value = _look_up(data, path, detail["input"])
-    if field is None:
+    value = _look_up(data, place.keys, detail["input"])
+    if info is None:
         return [Mistake(where, f"found {_shown(value)}, wanted a table of sections.")]
+    if place.is_entry:
+        return [Mistake(where, _no_such_entry(value, kind, info))]
     if kind == "union_tag_invalid":
         name = value.get("name", value) if isinstance(value, dict) else value
-        guess = did_you_mean(name, branches(field)) if isinstance(name, str) else ""
-        return [Mistake(where, f"found {_shown(name)}, wanted {wanted(field)}.{guess}")]
-    if branches(field):
-        several = len(branches(field)) > 1
-        also = ", or a table with such a name" if several else f" with fields such as {_example(field, where)}"
-        return [Mistake(where, f"found {_shown(value)}, wanted {wanted(field)}{also}.")]
-    return [Mistake(where, _refused(value, field))]
+        guess = did_you_mean(name, branches(info)) if isinstance(name, str) else ""
+        return [Mistake(where, f"found {_shown(name)}, wanted {wanted(info)}.{guess}")]
+    if branches(info):
+        several = len(branches(info)) > 1
+        also = ", or a table with such a name" if several else f" with fields such as {_example(info, where)}"
+        return [Mistake(where, f"found {_shown(value)}, wanted {wanted(info)}{also}.")]
+    return [Mistake(where, _refused(value, info))]
 
 
-def _refused(value: object, field: FieldInfo) -> str:
-    want = wanted(field)
+def _no_such_entry(value: object, kind: str, info: FieldInfo) -> str:
+    name = value.get("name", value) if isinstance(value, dict) else value
+    if kind != "union_tag_invalid" or not isinstance(name, str):
+        return f"found {_shown(value)}, wanted {ENTRY}."
+    known = entries(info)
+    guess = did_you_mean(name, known)
+    return f"found {_shown(name)}, wanted {ENTRY}." + (guess or f" Known: {', '.join(known)}.")
+
+
+def _no_such_field_of_an_entry(key: str, section: type[Choices]) -> str:
+    known = [name for name in section.model_fields if name != "name"]
+    return "no such field." + (did_you_mean(key, known) or f" Known: {', '.join(known)}.")
+
+
+def _refused(value: object, info: FieldInfo) -> str:
+    want = wanted(info)
     guess = did_you_mean(value, (part.strip('"') for part in _words(want))) if isinstance(value, str) else ""
+    if entries(info):
+        guess = ""
     if isinstance(value, str) and value.lower() in ("true", "false") and "true or false" in want:
         guess = f" Did you mean {value.lower()}, without quotes?"
     return f"found {_shown(value)}, wanted {want}." + guess
@@ -128,41 +188,52 @@ def _words(want: str) -> list[str]:
     return [part for part in want.replace(",", " ").split() if part.startswith('"')]
 
 
-def _locate(
-    location: Sequence[str | int], root: type[Choices]
-) -> tuple[list[str], type[Choices], Mapping[str, type[Choices]], FieldInfo | None]:
-    """Walk a location along the models: the clean path, the last section, its alternatives and the last field.
+def _locate(location: Sequence[str | int], root: type[Choices]) -> _Place:
+    """Walk a location along the models.
 
-    The tags of unions, the kinds of values and the positions in lists, all of which pydantic puts into a location,
-    are left out.
+    The tags of unions, the kinds of values and the positions in lists of values, all of which pydantic puts into a
+    location, are left out.
     """
-    path: list[str] = []
-    section, siblings, field = root, dict[str, type[Choices]](), None
+    place = _Place(root)
     steps = list(location)
     while steps:
         step = steps.pop(0)
-        if not isinstance(step, str) or step not in section.model_fields:
-            return [*path, str(step)], section, siblings, field
-        path.append(step)
-        field = section.model_fields[step]
-        sections = branches(field)
-        if not sections:
+        if not isinstance(step, str) or step not in place.section.model_fields:
+            place.enter(str(step))
             break
-        if len(sections) > 1:
+        place.enter(step)
+        place.info = place.section.model_fields[step]
+        sections = branches(place.info)
+        if choices := entries(place.info):
+            if steps and isinstance(steps[0], int):
+                _enter_entry(place, steps, choices)
+        elif len(sections) > 1:
             if not steps:
                 break
-            section = sections[str(steps.pop(0))]
+            place.section = sections[str(steps.pop(0))]
+        elif sections:
+            place.section = next(iter(sections.values()))
         else:
-            section = next(iter(sections.values()))
-        siblings = sections
-    return path, section, siblings, field
+            break
+        place.siblings = sections
+    return place
 
 
-def _look_up(data: object, path: Sequence[str], otherwise: object) -> object:
-    for step in path:
-        if not isinstance(data, dict) or step not in data:
+def _enter_entry(place: _Place, steps: list[str | int], choices: Mapping[str, type[Choices]]) -> None:
+    """Go on into an entry of a list, whose name follows its position where it has one that is known."""
+    place.keys.append(steps.pop(0))
+    if steps:
+        name = str(steps.pop(0))
+        place.section, place.in_entry = choices[name], True
+        place.where += f": {name}"
+
+
+def _look_up(data: object, keys: Sequence[str | int], otherwise: object) -> object:
+    for key in keys:
+        known = key in data if isinstance(data, dict) else isinstance(data, list | tuple) and isinstance(key, int)
+        if not known:
             return otherwise
-        data = data[step]
+        data = data[key]  # type: ignore[index]
     return data
 
 
@@ -172,13 +243,16 @@ def _split(sentence: str) -> Mistake:
 
 
 def _override(where: str, overridden: Collection[str]) -> str:
-    if any(where == path or where.startswith(f"{path}.") or path.startswith(f"{where}.") for path in overridden):
+    if any(
+        where == path or where.startswith((f"{path}.", f"{path}:")) or path.startswith(f"{where}.")
+        for path in overridden
+    ):
         return f"--set {where}"
     return where
 
 
-def _example(field: FieldInfo, where: str) -> str:
-    key, example = next(iter(next(iter(branches(field).values())).model_fields.items()))
+def _example(info: FieldInfo, where: str) -> str:
+    key, example = next(iter(next(iter(branches(info).values())).model_fields.items()))
     return f"{where}.{key} = {show(default(example))}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from sightline.recipe.choices import Choices
-from sightline.recipe.fields import branches, choice, default, show, wanted
+from sightline.recipe.fields import branches, choice, default, entries, in_order, show, wanted
 from sightline.recipe.recipe import Recipe
 
 HEADING = """\
@@ -55,7 +55,24 @@ def _section(path: tuple[str, ...], field: FieldInfo, sections: dict[str, type[C
             own = {key: entry for key, entry in section.model_fields.items() if key not in common}
             yield from ("", f"{level}# `{where} = {show(name)}`", "", getdoc(section) or "")
             yield from _table(where, own)
+    for key, listed in common.items():
+        if choices := entries(listed):
+            yield from _entries(f"{where}.{key}", f"{level}#", choices)
     yield from _sections(path, next(iter(sections.values())))
+
+
+def _entries(where: str, level: str, choices: dict[str, type[Choices]]) -> Iterator[str]:
+    """The table of what a list may hold: each choice with its meaning, then its fields."""
+    yield from ("", f"{level} {where}", "")
+    yield 'An entry is a name, which stands for its defaults, or a table such as `{name = "rotation", degrees = 15}`,'
+    yield "whose other fields have theirs. Each operation is listed once."
+    yield from ("", "| operation and fields | takes | default | meaning |", "|---|---|---|---|")
+    for name, section in choices.items():
+        yield _row_of(f"**`{name}`**", "its name, or a table", "–", getdoc(section) or "")
+        for key in in_order(section):
+            if key != "name":
+                field = section.model_fields[key]
+                yield _row_of(f"`{name}.{key}`", wanted(field), f"`{show(default(field))}`", field.description or "")
 
 
 def _table(where: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
@@ -63,8 +80,11 @@ def _table(where: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
     if rows:
         yield from ("", "| field | takes | default | meaning |", "|---|---|---|---|")
     for key, field in rows.items():
-        cells = (f"`{where}.{key}`", wanted(field), f"`{show(default(field))}`", field.description or "")
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield _row_of(f"`{where}.{key}`", wanted(field), f"`{show(default(field))}`", field.description or "")
+
+
+def _row_of(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _common(sections: tuple[type[Choices], ...]) -> dict[str, FieldInfo]:

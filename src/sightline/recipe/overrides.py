@@ -4,6 +4,9 @@ A section that is chosen by name takes the name alone: `network=lenet` is `netwo
 the earlier choice stay where the new one has them too. A field that the new one does not have is dropped where it has
 its default value, and otherwise a mistake, since an explicit choice is never ignored. A whole table,
 `network={name="lenet"}`, begins the section anew.
+
+Augmentation is chosen by a policy or by a list of operations: `augmentation=standard` is `augmentation.policy=standard`
+and takes the place of operations that the recipe lists, and a list takes the place of the recipe's policy.
 """
 
 from __future__ import annotations
@@ -17,11 +20,15 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from sightline.recipe.augmentation import TAKES_OPERATIONS, Augmentation
+from sightline.recipe.augmentation import table as augmentation_table
 from sightline.recipe.choices import Choices
 from sightline.recipe.fields import branches, choice, default, same_kind, show
 from sightline.recipe.mistakes import Mistake, mistakes_in, recipe_error
 from sightline.recipe.recipe import Recipe
 from sightline.recipe.toml import parse, read_text
+
+AUGMENTATION = "augmentation"
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,7 @@ def apply_overrides(
     # Sections before what is in them, so that "network.depth=34 network=resnet" is the same as its reverse.
     for wish in sorted(wishes, key=lambda wish: len(wish.path)):
         _set(fields, wish, mistakes)
+    _policy_or_operations(fields, {wish.path for wish in wishes})
     overridden = [] if isinstance(overrides, Mapping) else [wish.field for wish in wishes]
     try:
         result = Recipe.model_validate(fields)
@@ -87,8 +95,17 @@ def explicit(section: Choices) -> dict[str, Any]:
     for key in type(section).model_fields:
         value = getattr(section, key)
         if key in section.model_fields_set:
-            found[key] = explicit(value) if isinstance(value, Choices) else value
+            found[key] = _as_table(value)
     return found
+
+
+def _as_table(value: Any) -> Any:
+    """Return a value with its choices, alone or in a list, as TOML has them."""
+    if isinstance(value, Choices):
+        return explicit(value)
+    if isinstance(value, list | tuple) and any(isinstance(entry, Choices) for entry in value):
+        return [_as_table(entry) for entry in value]
+    return value
 
 
 def parse_value(text: str) -> Any:
@@ -118,6 +135,7 @@ def _wishes(overrides: Iterable[str] | Mapping[str, Any], mistakes: list[Mistake
                 )
             else:
                 found.append(Override(_path(key), parse_value(value)))
+    found = [each for wish in found for each in _without_shorthand(wish)]
     once: dict[tuple[str, ...], Override] = {}
     for wish in found:
         earlier = once.setdefault(wish.path, wish)
@@ -125,6 +143,13 @@ def _wishes(overrides: Iterable[str] | Mapping[str, Any], mistakes: list[Mistake
             says = f"set twice, to {show(earlier.value)} and to {show(wish.value)}; wanted one of them."
             mistakes.append(Mistake(wish.field, says))
     return list(once.values())
+
+
+def _without_shorthand(wish: Override) -> list[Override]:
+    """Read `augmentation=standard` and `augmentation=["rotation"]` as the fields that they set."""
+    if wish.path != (AUGMENTATION,) or not isinstance(wish.value, str | list | tuple):
+        return [wish]
+    return [Override((AUGMENTATION, key), value) for key, value in augmentation_table(wish.value).items()]
 
 
 def _path(key: str) -> tuple[str, ...]:
@@ -149,9 +174,9 @@ def _set(fields: dict[str, Any], wish: Override, mistakes: list[Mistake]) -> Non
     table = fields
     for depth, step in enumerate(wish.path[:-1], start=1):
         field = _field(wish.path[:depth])
-        below = table.get(step, {})
-        if isinstance(below, Choices):
-            below = explicit(below)
+        below = _as_table(table.get(step, {}))
+        if field is not None and Augmentation in branches(field).values():
+            below = augmentation_table(below)
         elif isinstance(below, str) and field is not None and branches(field):
             below = {"name": below}
         if not isinstance(below, dict) or (field is not None and not branches(field)):
@@ -165,14 +190,26 @@ def _set(fields: dict[str, Any], wish: Override, mistakes: list[Mistake]) -> Non
     if field is not None and branches(field) and isinstance(value, str) and len(branches(field)) > 1:
         table[key] = _choose(field, table.get(key), value, wish.field, mistakes)
     else:
-        table[key] = explicit(value) if isinstance(value, Choices) else value
+        table[key] = _as_table(value)
+
+
+def _policy_or_operations(fields: dict[str, Any], wished: set[tuple[str, ...]]) -> None:
+    """Take what the recipe says of the policy or of the operations out, where a wish for the other replaces it."""
+    table = fields.get(AUGMENTATION)
+    policy, operations = ((AUGMENTATION, key) in wished for key in ("policy", "operations"))
+    if not isinstance(table, dict) or policy == operations:
+        return
+    takes_operations = table.get("policy") in TAKES_OPERATIONS
+    if policy and not takes_operations:
+        table.pop("operations", None)
+    if operations and table["operations"] and not takes_operations:
+        table["policy"] = "custom"
 
 
 def _choose(field: FieldInfo, before: Any, name: str, where: str, mistakes: list[Mistake]) -> Any:
     """Return the table of the new choice with what is kept of the earlier one."""
     sections = branches(field)
-    if isinstance(before, Choices):
-        before = explicit(before)
+    before = _as_table(before)
     if not isinstance(before, dict) or name not in sections:
         return {"name": name}
     earlier_name = str(before.get("name", choice(type(default(field)))))

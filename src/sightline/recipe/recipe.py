@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
+from sightline.recipe.augmentation import Augmentation
 from sightline.recipe.choices import Choices
 from sightline.recipe.data import Data, Preprocessing
 from sightline.recipe.impossible import PAIRS
@@ -18,6 +19,9 @@ class Recipe(Choices):
     data: Data = Field(default_factory=Data, description="How pictures are read, resized and divided.")
     preprocessing: Preprocessing = Field(
         default_factory=Preprocessing, description="What is done to pixels before the network sees them."
+    )
+    augmentation: Augmentation = Field(
+        default_factory=Augmentation, description="What training pictures are turned into, anew in every epoch."
     )
     network: Network = Field(default_factory=AutoNetwork, description="What is trained.")
     loss: Loss = Field(default_factory=Loss, description="What is made small.")

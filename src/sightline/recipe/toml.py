@@ -136,9 +136,9 @@ def _section(path: tuple[str, ...], section: Choices, reasons: dict[str, str]) -
         yield f"[{where}]"
     if "name" in values:
         reason = reasons.pop(where, None) or reasons.pop(f"{where}.name", None)
-        yield _line("name", values.pop("name"), reason)
+        yield from _lines("name", values.pop("name"), reason)
     for key, value in values.items():
-        yield _line(key, value, reasons.pop(".".join((*path, key)), None))
+        yield from _lines(key, value, reasons.pop(".".join((*path, key)), None))
     for key, value in fields.items():
         if isinstance(value, Choices):
             if path or key != next(iter(fields)):
@@ -146,6 +146,12 @@ def _section(path: tuple[str, ...], section: Choices, reasons: dict[str, str]) -
             yield from _section((*path, key), value, reasons)
 
 
-def _line(key: str, value: object, reason: str | None) -> str:
+def _lines(key: str, value: object, reason: str | None) -> Iterator[str]:
+    """One line for a field; a list of choices, such as operations, has a line for each."""
     comment = "" if reason is None else "  # " + " ".join(reason.split())
-    return f"{key} = {show(value)}{comment}"
+    if isinstance(value, tuple) and any(isinstance(entry, Choices) for entry in value):
+        yield f"{key} = [{comment}"
+        yield from (f"    {show(entry)}," for entry in value)
+        yield "]"
+    else:
+        yield f"{key} = {show(value)}{comment}"

@@ -15,6 +15,7 @@ from sightline.data import Catalogue, Pixels, Progress, Refusal, Silent
 from sightline.data.source import TEST
 from sightline.errors import DataError
 from sightline.model import Model
+from sightline.model.views import TestTime
 from sightline.training.hardware import machine
 from sightline.training.metrics import Metrics, measure
 from sightline.training.numerics import numerics
@@ -33,10 +34,18 @@ class Judgment:
     why: str
     """Why this side was looked at."""
     refused: tuple[Refusal, ...]
+    plain: Metrics | None = None
+    """What it would be without test-time augmentation; None where there was none."""
 
 
 def judge(
-    model: Model, source: Any, *, side: Side = "auto", device: str = "auto", progress: Progress | None = None
+    model: Model,
+    source: Any,
+    *,
+    side: Side = "auto",
+    device: str = "auto",
+    test_time: TestTime = "none",
+    progress: Progress | None = None,
 ) -> Judgment:
     """Return how good `model` is on `source`.
 
@@ -47,6 +56,7 @@ def judge(
             on are known again. `auto`: the test side where the source is what the model was trained on or has a test
             set of its own, otherwise all.
         device: where to compute.
+        test_time: judge flipped and moved views of each picture too; the judgment then has both figures.
         progress: told of the long parts.
 
     Raises:
@@ -88,9 +98,13 @@ def judge(
             f"{catalogue.source.name}: {len(judged.refused):,} pictures cannot be judged ({refused_share:.0%}), over "
             f"{recipe.data.max_refused:.0%}. First: {judged.refused[0]}. Mend or remove them."
         )
+    labels, plain = to_model[judged.labels], None
     with numerics(threads=here.threads, deterministic=True, device=here.device):
         logs = np.concatenate(list(_log_probabilities(model, stored.pixels, progress, here.device)))
-    return Judgment(measure(logs, to_model[judged.labels]), chosen, why, judged.refused)
+        if test_time != "none":
+            plain = measure(logs, labels)
+            logs = np.concatenate(list(_log_of_means(model, stored.pixels, progress, here.device, test_time)))
+    return Judgment(measure(logs, labels), chosen, why, judged.refused, plain)
 
 
 def _classes(catalogue: Catalogue, model: Model) -> NDArray[np.int64]:
@@ -140,6 +154,20 @@ def _log_probabilities(model: Model, pixels: Pixels, progress: Progress, device:
             part = np.arange(start, min(start + GATHERED, len(pixels)), dtype=np.int64)
             logits = model.scores(pixels.gather(part), device=device)
             yield log_softmax(logits.double(), dim=1).numpy()
+            progress.advance(len(part))
+    finally:
+        progress.finish()
+
+
+def _log_of_means(
+    model: Model, pixels: Pixels, progress: Progress, device: str, test_time: TestTime
+) -> Iterator[NDArray[np.float64]]:
+    progress.start("evaluating views", len(pixels))
+    try:
+        for start in range(0, len(pixels), GATHERED):
+            part = np.arange(start, min(start + GATHERED, len(pixels)), dtype=np.int64)
+            means = model.probabilities(pixels.gather(part), device=device, test_time=test_time).double().numpy()
+            yield np.log(np.maximum(means, np.finfo(np.float32).tiny))
             progress.advance(len(part))
     finally:
         progress.finish()

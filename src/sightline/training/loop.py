@@ -23,7 +23,7 @@ def train(
     *,
     epochs: int,
     batches: Batches,
-    load: Callable[[NDArray[np.int64]], Sequence[Shard]],
+    feed: Callable[[int, Sequence[NDArray[np.int64]]], Iterator[Sequence[Shard]]],
     step: Step,
     learning_rate: Callable[[int], float],
     judge: Callable[[State], Metrics | None],
@@ -35,7 +35,7 @@ def train(
         state: changed in place; a consumer may look at it whenever it has been yielded to.
         epochs: how many in all.
         batches: the order of an epoch, counted from 1.
-        load: pixels and labels of a batch, as shards.
+        feed: inputs and labels of the batches of an epoch, one after the other, as shards.
         step: one update.
         learning_rate: of each step, counted from 0.
         judge: metrics on the validation pictures, or None where there are none.
@@ -51,9 +51,9 @@ def train(
         yield EpochStart(epoch, epochs, len(order), images)
         state.network.train()
         loss, right, rate = 0.0, 0, 0.0
-        for records in order:
+        for records, shards in zip(order, feed(epoch, order), strict=True):
             rate = learning_rate(state.step)
-            judged = step(state, load(records), rate)
+            judged = step(state, shards, rate)
             if judged.fault:
                 raise TrainingError(
                     f"epoch {epoch}, step {state.step + 1}: {judged.fault} at a learning rate of "

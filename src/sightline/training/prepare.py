@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sightline import data, preprocessing
 from sightline.data import Catalogue, Pixels, Progress, Silent, Split
-from sightline.errors import RecipeError
+from sightline.errors import DataError, RecipeError
 from sightline.recipe import Recipe
 from sightline.recipe.choices import Auto, settled
 from sightline.recipe.facts import DataFacts, Machine
@@ -47,6 +47,9 @@ class Prepared:
     catalogue: Catalogue
     split: Split
     pixels: Pixels
+    """At the size that the network sees: what is judged, and what is trained on without augmentation."""
+    training_pixels: Pixels
+    """At the size that augmentation draws from; the same where both sizes agree."""
     facts: DataFacts
     machine: Machine
     resolved: Resolved
@@ -111,18 +114,12 @@ def prepare(surveyed: Survey, *, cache: Path | None = None, progress: Progress |
     progress = progress or Silent()
     recipe = surveyed.resolved.recipe
     chosen = recipe.data
-    stored = data.store_pixels(
-        surveyed.catalogue,
-        size=pair(chosen.image_size),
-        channels=settled(chosen.channels),
-        resize=chosen.resize,
-        padding_value=chosen.padding_value,
-        decoder=settled(chosen.decoder),
-        limits=surveyed.limits,
-        threads=surveyed.machine.threads,
-        cache=cache,
-        progress=progress,
-    )
+    stored = _store(surveyed, chosen.image_size, cache=cache, progress=progress)
+    larger = stored
+    if pair(chosen.stored_size) != pair(chosen.image_size):
+        larger = _store(surveyed, chosen.stored_size, cache=cache, progress=progress)
+        if [u.position for u in larger.refused] != [u.position for u in stored.refused]:
+            raise DataError(f"{surveyed.catalogue.source.name}: pictures changed while they were read. Run again.")
     undecoded = stored.refused
     catalogue = surveyed.catalogue.without([u.position for u in undecoded], [u.reason for u in undecoded])
     data.require_enough(catalogue, max_refused_fraction=chosen.max_refused)
@@ -132,11 +129,30 @@ def prepare(surveyed: Survey, *, cache: Path | None = None, progress: Progress |
         catalogue=catalogue,
         split=split,
         pixels=stored.pixels,
+        training_pixels=larger.pixels,
         facts=data.facts(catalogue, split),
         machine=surveyed.machine,
         resolved=surveyed.resolved,
         statistics=_fit(stored.pixels, split.train, recipe, progress),
         data_digest=surveyed.catalogue.digest,
+    )
+
+
+def _store(
+    surveyed: Survey, size: Auto | int | tuple[int, int], *, cache: Path | None, progress: Progress
+) -> data.Stored:
+    chosen = surveyed.resolved.recipe.data
+    return data.store_pixels(
+        surveyed.catalogue,
+        size=pair(size),
+        channels=settled(chosen.channels),
+        resize=chosen.resize,
+        padding_value=chosen.padding_value,
+        decoder=settled(chosen.decoder),
+        limits=surveyed.limits,
+        threads=surveyed.machine.threads,
+        cache=cache,
+        progress=progress,
     )
 
 

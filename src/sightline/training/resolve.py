@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sightline.errors import RecipeError
 from sightline.network import scheme_for
 from sightline.network.activation import GAINS
-from sightline.recipe import Recipe
+from sightline.recipe import Recipe, policies
+from sightline.recipe.augmentation import Augmentation
 from sightline.recipe.facts import DataFacts, Machine
+from sightline.recipe.impossible import gray_refuses
 from sightline.recipe.network import AutoInitialization, AutoNetwork, NetworkChoices, Orthogonal, ResNet
 from sightline.recipe.rates import usual_rate
 from sightline.recipe.toml import from_fields
 
 LARGEST_SIDE = {"cpu": 64, "mps": 128, "cuda": 224}
 SMALLEST_SIDE = 8
+LARGEST_STORED = 2.0
+"""Times the side that the network sees, at which pictures are kept for crops at most."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,21 @@ def resolve(recipe: Recipe, facts: DataFacts, machine: Machine, *, decoder: str)
         machine: the device the training will run on.
         decoder: the JPEG decoder that is installed.
 
+    A policy of augmentation becomes the list of its operations, so that the resolved recipe says what was done even
+    where a later version's policy does something else.
+
     With a time budget the number of epochs stays open for `with_epochs`, which needs the measured speed.
+
+    Raises:
+        RecipeError: an operation on color is listed, and every picture is gray.
     """
     chosen = _Choices(recipe.model_dump(mode="json"))
     _data(chosen, facts, machine, decoder)
     size = chosen.fields["data"]["image_size"]
     side = size if isinstance(size, int) else min(size)
     _training(chosen, facts, machine, side)
+    _augmentation(chosen, recipe.augmentation, facts)
+    chosen.settle("data.stored_size", *_stored_size(chosen, facts))
     _network(chosen, recipe.network, facts, machine, side)
     name = chosen.fields["optimizer"]["name"]
     rate, reason = usual_rate(name, chosen.fields["training"]["batch_size"])
@@ -87,6 +100,44 @@ def _data(chosen: _Choices, facts: DataFacts, machine: Machine, decoder: str) ->
         decoder,
         "installed and fast" if decoder == "simplejpeg" else "simplejpeg is not installed",
     )
+
+
+def _augmentation(chosen: _Choices, wanted: Augmentation, facts: DataFacts) -> None:
+    channels = chosen.fields["data"]["channels"]
+    if (sentence := gray_refuses(wanted.operations, channels=channels)) is not None:
+        raise RecipeError(sentence)
+    chosen.settle("augmentation.orientation", *policies.orientation_of(facts.class_names))
+    section = chosen.fields["augmentation"]
+    policy: policies.ListedPolicy
+    if wanted.policy == "auto":
+        epochs, preprocessing = chosen.fields["training"]["epochs"], chosen.fields["preprocessing"]
+        policy, why = policies.automatic(
+            training=facts.training,
+            epochs=None if epochs == "auto" else epochs,
+            moved_statistics="pixel" in preprocessing.values() or preprocessing["decorrelate"] != "none",
+        )
+        chosen.reasons["augmentation.policy"] = f"{policy}: {why}"
+    elif wanted.policy == "custom" or wanted.operations:
+        return
+    else:
+        policy = wanted.policy
+    # Gray pictures of three channels have no color either: their values only appear three times.
+    listed = policies.operations(policy, orientation=section["orientation"], channels=1 if facts.all_gray else channels)
+    section["operations"] = [operation.model_dump(mode="json") for operation in listed]
+    section["policy"] = policy if policy in ("none", "trivial") else "custom"
+
+
+def _stored_size(chosen: _Choices, facts: DataFacts) -> tuple[int | list[int], str]:
+    """Keep as many pixels as the smallest crop needs, as far as the pictures have them."""
+    size = chosen.fields["data"]["image_size"]
+    areas = [o["area"][0] for o in chosen.fields["augmentation"]["operations"] if o["name"] == "crop"]
+    if not areas:
+        return size, "what augmentation shows is not enlarged by crops"
+    side = size if isinstance(size, int) else max(size)
+    found = max(facts.median_height, facts.median_width)
+    factor = max(1.0, min(LARGEST_STORED, areas[0] ** -0.5, found / side))
+    stored = round(size * factor) if isinstance(size, int) else [round(each * factor) for each in size]
+    return stored, f"crops show as little as {areas[0]:.0%} of a picture, and the pictures' longer side is {found} px"
 
 
 def _training(chosen: _Choices, facts: DataFacts, machine: Machine, side: int) -> None:

@@ -25,6 +25,7 @@ from sightline.training.batches import batches, steps_per_epoch
 from sightline.training.budget import epochs_within, seconds_per_step
 from sightline.training.evaluate import evaluate
 from sightline.training.events import EpochEnd, Event
+from sightline.training.feed import Feed
 from sightline.training.log import Log
 from sightline.training.loop import train
 from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
@@ -35,7 +36,7 @@ from sightline.training.patience import exhausted
 from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved, with_epochs
 from sightline.training.state import State, begin, copied
-from sightline.training.step import Forward, Shard, Standardize, Step, make_step
+from sightline.training.step import Forward, Standardize, Step, make_step
 
 NAMED_IN_MESSAGE = 3
 
@@ -53,7 +54,7 @@ class Session:
     path: Path
     """The run's directory."""
     state: State
-    standardize: Standardize
+    feed: Feed
     forward: Forward
     """The state's network, or its compiled form."""
     step: Step
@@ -94,7 +95,7 @@ class Session:
                     self.state,
                     epochs=epochs,
                     batches=order,
-                    load=self.load,
+                    feed=self.feed.epoch,
                     step=self.step,
                     learning_rate=rate,
                     judge=self._judge,
@@ -111,11 +112,6 @@ class Session:
             except TrainingError as error:
                 log.write("failure", epoch=self.state.epoch + 1, step=self.state.step + 1, says=str(error))
                 raise
-
-    def load(self, records: NDArray[np.int64]) -> list[Shard]:
-        """Return the pixels and labels of a batch, as its one shard."""
-        labels = torch.from_numpy(self.prepared.catalogue.labels[records].astype(np.int64))
-        return [Shard(torch.from_numpy(self.prepared.pixels.gather(records)), labels)]
 
     def seal(self) -> dict[str, Metrics]:
         """Judge the best weights on what was held out, write that into the model, and return the metrics by side.
@@ -196,7 +192,7 @@ class Session:
         device = settled(self.recipe.training.device)
         self.state.network.eval()
         return evaluate(
-            lambda pixels: self.forward(self.standardize(pixels.to(device))),
+            lambda pixels: self.forward(self.feed.standardize(pixels.to(device))),
             self.prepared.pixels.gather,
             records,
             self.prepared.catalogue.labels,
@@ -228,7 +224,7 @@ def _within_budget(session: Session) -> Resolved:
     session.state.network.train()
     with session.numerics(), session.enough_memory():
         records = split.train[:batch_size]
-        seconds = seconds_per_step(lambda: session.step(session.state, session.load(records), 0.0))
+        seconds = seconds_per_step(lambda: session.step(session.state, session.feed.load(1, records), 0.0))
     epochs = epochs_within(
         minutes, seconds=seconds, batch_size=batch_size, training=len(split.train), validation=len(split.validation)
     )
@@ -260,7 +256,6 @@ def _assemble(prepared: Prepared, resolved: Resolved, path: Path) -> Session:
     standardize = _standardize(prepared, device, channels_last=bool(settled(training.channels_last)))
     state = begin(made, optimization.build(recipe.optimizer, made), averaged=training.weight_averaging > 0)
     step = make_step(
-        standardize=standardize,
         forward=forward,
         loss=_loss(prepared, recipe, device),
         device=device,
@@ -269,7 +264,7 @@ def _assemble(prepared: Prepared, resolved: Resolved, path: Path) -> Session:
         average_decay=training.weight_averaging,
         seed=training.seed,
     )
-    return Session(prepared, resolved, path, state, standardize, forward, step)
+    return Session(prepared, resolved, path, state, Feed(prepared, standardize, device), forward, step)
 
 
 def _standardize(prepared: Prepared, device: str, *, channels_last: bool) -> Standardize:

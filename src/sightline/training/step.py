@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
+from torch.nn.functional import one_hot
 from torch.optim import Optimizer
 
 from sightline.keys import purpose
@@ -19,11 +20,30 @@ from sightline.training.state import State, follow
 
 
 @dataclass(frozen=True)
+class Mixture:
+    """What else is in pictures that were mixed with others."""
+
+    labels: Int[Tensor, " image"]
+    """Class of each picture's partner; its own where it has none."""
+    own: Float[Tensor, " image"]
+    """Share of a picture's own class, 0 to 1; its partner's class has the rest."""
+
+
+@dataclass(frozen=True)
 class Shard:
     """A part of a batch whose gradient is computed by itself; gradients are summed in the order of the shards."""
 
-    pixels: UInt8[Tensor, "image height width channel"]
+    inputs: Float[Tensor, "image channel height width"]
+    """Standardized, on the network's device, like the labels."""
     labels: Int[Tensor, " image"]
+    mixture: Mixture | None = None
+
+    def targets(self, classes: int) -> Tensor:
+        """Return what the loss compares with: labels, or the share of each class, shape (image, classes)."""
+        if self.mixture is None:
+            return self.labels
+        own = self.mixture.own[:, None]
+        return own * one_hot(self.labels, classes) + (1.0 - own) * one_hot(self.mixture.labels, classes)
 
 
 @dataclass(frozen=True)
@@ -49,7 +69,6 @@ Step = Callable[[State, Sequence[Shard], float], Judged]
 
 def make_step(
     *,
-    standardize: Standardize,
     forward: Forward,
     loss: LossFunction,
     device: str,
@@ -61,7 +80,6 @@ def make_step(
     """Return the function that updates a state once.
 
     Args:
-        standardize: pixels to the network's inputs.
         forward: the state's network, or its compiled form, which shares the weights.
         loss: sum of the loss over pictures.
         device: where it runs.
@@ -84,17 +102,15 @@ def make_step(
         state.optimizer.zero_grad(set_to_none=True)
         total, right = 0.0, 0
         for shard in shards:
-            labels = shard.labels.to(device, non_blocking=True)
-            inputs = standardize(shard.pixels.to(device, non_blocking=True))
             with autocast():
-                logits = forward(inputs)
-            shard_loss = loss(logits.float(), labels) / images
+                logits = forward(shard.inputs)
+            shard_loss = loss(logits.float(), shard.targets(logits.shape[1])) / images
             value = shard_loss.item()
             if not math.isfinite(value):
                 return Judged(value, 0, f"the loss is {value}")
             shard_loss.backward()  # type: ignore[no-untyped-call]
             total += value
-            right += int((logits.detach().argmax(1) == labels).sum())
+            right += int((logits.detach().argmax(1) == shard.labels).sum())
         norm = float(_norm(state.optimizer, clip_norm))
         if not math.isfinite(norm):
             return Judged(total, right, f"the norm of the gradient is {norm}")

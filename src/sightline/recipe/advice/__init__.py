@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sightline.recipe.advice import data, initialization, network, optimizer, preprocessing, training
+from sightline.recipe.advice import augmentation, data, initialization, network, optimizer, preprocessing, training
 from sightline.recipe.advice.advice import Advice, Rule
 from sightline.recipe.facts import DataFacts
 from sightline.recipe.recipe import Recipe
@@ -10,6 +10,7 @@ from sightline.recipe.recipe import Recipe
 RULES: tuple[Rule, ...] = (
     *data.RULES,
     *preprocessing.RULES,
+    *augmentation.RULES,
     *network.RULES,
     *initialization.RULES,
     *optimizer.RULES,

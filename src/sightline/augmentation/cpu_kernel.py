@@ -1,0 +1,220 @@
+"""One pass over each picture, compiled: source bytes to standardized float32, a row of the result at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from sightline.augmentation import cpu_noise as noisy
+from sightline.augmentation import cpu_places as place
+from sightline.augmentation import cpu_values as value
+from sightline.augmentation.cpu_places import CONSTANT, MARGIN, REFLECT
+from sightline.augmentation.memory_access import load, store
+
+SLACK = 8
+"""Bytes behind the source that reading two pixels at once may touch."""
+STEEP = 1e3
+"""Steps between neighboring pixels beyond which float32 steps would lose their place."""
+NEAREST, BILINEAR, BICUBIC = 0, 1, 2
+TILE = 512
+"""Pixels of a result that are worked on together; their buffers fit the first cache."""
+
+
+@njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def render_rows(
+    images: Any,
+    filtered: Any,
+    which: Any,
+    begin: int,
+    end: int,
+    fill: int,
+    fill_value: int,
+    interpolation: int,
+    homography: Any,
+    lens: Any,
+    grid: Any,
+    first_row: Any,
+    row_weights: Any,
+    first_column: Any,
+    column_weights: Any,
+    color: Any,
+    low: Any,
+    high: Any,
+    gamma: Any,
+    noise: Any,
+    salt_pepper: Any,
+    noise_key: Any,
+    table: Any,
+    erase: Any,
+    erase_value: Any,
+    plain: Any,
+    scale: Any,
+    offset: Any,
+    out: Any,
+) -> None:
+    """Render the pictures `begin` to `end` into `out`, shape (picture, height, width · channels).
+
+    Args:
+        images: sources, uint8.
+        filtered: those of them that were filtered beforehand, of which picture i is number `which[i]`, if not −1.
+        plain: pictures whose color matrix already standardizes, since nothing comes between.
+        noise_key: of each picture, uint64.
+        table: the quantiles of the normal distribution.
+        erase_value: standardized, for each channel.
+        salt_pepper: how many of 65,536 pixels are hit.
+    """
+    source_height, source_width, channels = images.shape[1], images.shape[2], images.shape[3]
+    height = out.shape[1]
+    width = out.shape[2] // channels
+    stride = (source_width + 2 * MARGIN) * channels
+    source = np.empty((source_height + 2 * MARGIN) * stride + SLACK, np.uint8)
+    sides = np.array([source_height, source_width])
+    # Small pictures are worked on several rows at a time, so that loops are long enough to be worth starting.
+    tile = min(height, max(1, TILE // width))
+    pixels = tile * width
+    ix, iy = np.empty(pixels, np.int32), np.empty(pixels, np.int32)
+    fx, fy = np.empty(pixels, np.float32), np.empty(pixels, np.float32)
+    dx, dy = np.empty(width, np.float32), np.empty(width, np.float32)
+    upper, lower = np.empty(pixels, np.uint64), np.empty(pixels, np.uint64)
+    both = np.empty(pixels, np.uint32)
+    words = np.empty((width * channels + 7) // 8 * 4, np.uint32)
+    normal = np.empty(width * channels + 1, np.float32)
+    row_scale, row_offset = np.empty(width * channels, np.float32), np.empty(width * channels, np.float32)
+    for x in range(width * channels):
+        row_scale[x], row_offset[x] = scale[x % channels], offset[x % channels]
+    grid_x = np.empty((grid.shape[2], width), np.float32)
+    grid_y = np.empty((grid.shape[2], width), np.float32)
+    reach = 0 if interpolation == NEAREST else 1
+    for i in range(begin, end):
+        framed(filtered[which[i]] if which[i] >= 0 else images[i], fill, fill_value, source)
+        flat = out[i].reshape(height * width * channels)
+        moves = grid.shape[2] > 0 and np.any(grid[i])
+        if moves:
+            place.spread(grid[i, 0], first_column, column_weights, grid_x)
+            place.spread(grid[i, 1], first_column, column_weights, grid_y)
+        straight = lens[i] == 0.0 and not is_curved(homography[i], width, height)
+        for top in range(0, height, tile):
+            rows = min(tile, height - top)
+            for r in range(rows):
+                y = top + r
+                here = slice(r * width, (r + 1) * width)
+                if moves:
+                    place.displaced(grid_x, first_row[y], row_weights[y], dx)
+                    place.displaced(grid_y, first_row[y], row_weights[y], dy)
+                if straight:
+                    place.affine(homography[i], y, moves, dx, dy, ix[here], iy[here], fx[here], fy[here])
+                else:
+                    place.curved(
+                        homography[i], lens[i], y, height, moves, dx, dy, ix[here], iy[here], fx[here], fy[here]
+                    )
+            n = rows * width
+            tx, ty, ux, uy = ix[:n], iy[:n], fx[:n], fy[:n]
+            part = flat[top * width * channels : (top * width + n) * channels]
+            if interpolation != BICUBIC:
+                if interpolation == NEAREST:
+                    place.rounded(tx, ux)
+                    place.rounded(ty, uy)
+                place.brought_inside(tx, ux, source_width, fill, reach)
+                place.brought_inside(ty, uy, source_height, fill, reach)
+            if interpolation == BICUBIC:
+                value.bicubic(source, stride, sides, fill, tx, ty, ux, uy, color[i], low[i], high[i], part)
+            elif channels == 3:
+                value.fetch(source, stride, channels, tx, ty, upper[:n], lower[:n])
+                value.blended(
+                    upper[:n].view(np.uint32), lower[:n].view(np.uint32), ux, uy, color[i], low[i], high[i], part
+                )
+            else:
+                value.fetch_gray(source, stride, tx, ty, both[:n])
+                value.blended_gray(both[:n], ux, uy, color[i], low[i], high[i], part)
+            if not plain[i]:
+                if gamma[i] != 1.0:
+                    value.powered(part, gamma[i])
+                for r in range(rows):
+                    row = out[i, top + r]
+                    if noise[i] > 0:
+                        noisy.philox_row(noise_key[i], top + r, 0, words)
+                        noisy.add_gaussian(row, words, table, normal, noise[i])
+                    if salt_pepper[i] > 0:
+                        noisy.philox_row(noise_key[i], top + r, 1, words[: (width + 7) // 8 * 4])
+                        noisy.add_salt_pepper(row, words, salt_pepper[i], channels)
+                    value.standardized(row, row_scale, row_offset)
+        for y in range(erase[i, 0], erase[i, 2]):
+            for x in range(erase[i, 1], erase[i, 3]):
+                for channel in range(channels):
+                    out[i, y, channels * x + channel] = erase_value[channel]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def framed(image: Any, fill: int, fill_value: int, source: Any) -> None:
+    """Copy a picture into `source` with a margin of two pixels, filled with what the picture continues with."""
+    height, width, channels = image.shape
+    stride = (width + 2 * MARGIN) * channels
+    if fill == CONSTANT:
+        source[:] = fill_value
+    for y in range(height):
+        begin = (y + MARGIN) * stride + MARGIN * channels
+        line = image[y].reshape(width * channels)
+        for x in range(width * channels):
+            store(source, begin + x, load(line, x))
+        if fill != CONSTANT:
+            for beyond in range(MARGIN):
+                inside = min(beyond, width - 1) if fill == REFLECT else 0
+                for channel in range(channels):
+                    source[begin - (beyond + 1) * channels + channel] = image[y, inside, channel]
+                    source[begin + (width + beyond) * channels + channel] = image[y, width - 1 - inside, channel]
+    if fill != CONSTANT:
+        for beyond in range(MARGIN):
+            inside = min(beyond, height - 1) if fill == REFLECT else 0
+            above, below = MARGIN - 1 - beyond, MARGIN + height + beyond
+            top, bottom = MARGIN + inside, MARGIN + height - 1 - inside
+            for x in range(stride):
+                store(source, above * stride + x, load(source, top * stride + x))
+                store(source, below * stride + x, load(source, bottom * stride + x))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def is_curved(matrix: Any, width: int, height: int) -> bool:
+    """Return whether float32 steps from pixel to pixel would not do: a perspective, or places very far away."""
+    if matrix[2, 0] != 0.0 or matrix[2, 1] != 0.0 or matrix[2, 2] != 1.0:
+        return True
+    for axis in range(2):
+        a, b, c = abs(matrix[axis, 0]), abs(matrix[axis, 1]), abs(matrix[axis, 2])
+        if max(a, b) > STEEP or a * width + b * height + c > 1e6:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def smoothed(image: Any, along: Any, down: Any, out: Any) -> None:
+    """Set `out` to the picture under two bells of 4096ths, as `prefilter.blurred` defines it."""
+    height, width, channels = image.shape
+    radius_x, radius_y = along.shape[0] // 2, down.shape[0] // 2
+    middle = np.empty((height, width * channels), np.uint32)
+    line = np.empty((width + 2 * radius_x) * channels, np.uint32)
+    for y in range(height):
+        for x in range(-radius_x, width + radius_x):
+            turned = x % (2 * width)
+            at = min(turned, 2 * width - 1 - turned)
+            for channel in range(channels):
+                line[(x + radius_x) * channels + channel] = image[y, at, channel]
+        row = middle[y]
+        row[:] = 0
+        for k in range(along.shape[0]):
+            tap = np.uint32(along[k])
+            begin = k * channels
+            for x in range(width * channels):
+                row[x] += tap * line[begin + x]
+    total = np.empty(width * channels, np.uint32)
+    for y in range(height):
+        total[:] = np.uint32(1 << 23)
+        for k in range(down.shape[0]):
+            turned = (y + k - radius_y) % (2 * height)
+            row = middle[min(turned, 2 * height - 1 - turned)]
+            tap = np.uint32(down[k])
+            for x in range(width * channels):
+                total[x] += tap * row[x]
+        flat = out[y].reshape(width * channels)
+        for x in range(width * channels):
+            flat[x] = np.uint8(total[x] >> np.uint32(24))

@@ -1,0 +1,159 @@
+"""`sightline preview` as a user runs it: a process of its own, real pictures, files to look at, and mistakes."""
+
+import base64
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from sightline.augmentation import draw, render
+from sightline.augmentation.sheet import Gallery, one_record
+from sightline.recipe import apply_overrides
+from sightline.recipe.recipe import Recipe
+from sightline.training import prepare, survey
+
+
+def preview(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sightline.cli.main", "preview", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
+def fails(done: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
+    """One clear message on standard error, the documented code, and no traceback."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    for words in said:
+        assert words in done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("pictures")
+    loaded = load_digits()
+    for number, (image, label) in enumerate(zip(loaded.images[:120], loaded.target[:120], strict=True)):
+        path = root / f"animal {'abcdefghij'[label]}x" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray((image * 255 / 16).round().astype(np.uint8)).save(path)
+    return root
+
+
+@pytest.fixture(scope="module")
+def prepared(folder):
+    """The same pictures as the command reads them."""
+    return prepare(survey(str(folder), apply_overrides(Recipe(), {"augmentation.policy": "strong"})))
+
+
+def embedded(page: str) -> list[Image.Image]:
+    return [
+        Image.open(io.BytesIO(base64.b64decode(data)))
+        for data in re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    ]
+
+
+def test_a_sheet_and_a_page_of_the_whole_recipe(folder, tmp_path):
+    done = preview(folder, "--set", "augmentation.policy=standard", "--classes", 3, "--draws", 2, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Wrote preview.png" in done.stdout
+    assert "Wrote preview.html" in done.stdout
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["preview.html", "preview.png"]
+    page = (tmp_path / "preview.html").read_text(encoding="utf-8")
+    headings = re.findall(r"<th scope=col>(.*?)</th>", page)
+    assert headings == [
+        "original", "horizontal flip", "rotation 0°", "rotation 10°", "translation 0% right, 0% down",
+        "translation 10% right, 10% down", "scaling × 1", "scaling × 1.18", "brightness × 1", "brightness × 1.2",
+        "contrast × 1", "contrast × 1.2", "epoch 1", "epoch 2",
+    ]  # fmt: skip
+    assert re.findall(r"<th scope=row>(.*?)</th>", page) == ["animal ax", "animal bx", "animal cx"]
+    shown = embedded(page)
+    assert len(shown) == 3 * len(headings)
+    for row in range(3):
+        original, flipped, unturned, turned, *_ = (np.asarray(each) for each in shown[row * len(headings) :])
+        np.testing.assert_array_equal(flipped, original[:, ::-1])
+        np.testing.assert_array_equal(unturned, original)
+        assert (turned != original).any()
+        assert (np.asarray(shown[(row + 1) * len(headings) - 1]) != np.asarray(shown[-2 - row])).any()
+    with Image.open(tmp_path / "preview.png") as picture:
+        assert picture.width > len(headings) * 96
+
+
+def test_a_record_is_exactly_what_the_network_is_shown(folder, prepared, tmp_path):
+    catalogue, chosen = prepared.catalogue, prepared.resolved.recipe
+    position = int(prepared.split.train[5])
+    name = catalogue.name(position)
+    done = preview(
+        folder, "--set", "augmentation.policy=strong", "--record", name, "--epoch", 3, "--out", "one.html", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    training = prepared.split.train
+    plan = draw(
+        chosen.augmentation, catalogue.keys[training], seed=chosen.training.seed, epoch=3,
+        source=prepared.height_width, channels=prepared.pixels.shape[3], pool=catalogue.keys[training],
+    )  # fmt: skip
+    sources = np.concatenate([training, training[plan.others]])
+    network_sees = render(prepared.pixels.gather(sources), plan)[5]
+    original, result = embedded((tmp_path / "one.html").read_text(encoding="utf-8"))
+    np.testing.assert_array_equal(np.asarray(original), prepared.pixels.gather(np.array([position]))[0, :, :, 0])
+    np.testing.assert_array_equal(np.asarray(result), np.round(255 * network_sees).astype(np.uint8)[:, :, 0])
+    assert f"{name} ({catalogue.class_names[catalogue.labels[position]]}, training), epoch 3, seed 0" in done.stdout
+    gallery = Gallery(prepared.pixels, catalogue.class_names, catalogue.labels, catalogue.keys, training)
+    _, told = one_record(gallery, position, chosen.augmentation, seed=0, epoch=3)
+    assert "rotation" in told[0] or "horizontal flip" in told[0]
+    for line in told:
+        assert f"    {line}\n" in done.stdout
+
+
+def test_a_record_that_is_held_out_is_left_as_it_is(folder, prepared, tmp_path):
+    name = prepared.catalogue.name(int(prepared.split.test[0]))
+    done = preview(folder, "--set", "augmentation=strong", "--record", name, "--out", "one.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "test), epoch 1" in done.stdout
+    assert "held out: left as it is" in done.stdout
+    original, result = embedded((tmp_path / "one.html").read_text(encoding="utf-8"))
+    np.testing.assert_array_equal(np.asarray(original), np.asarray(result))
+
+
+def test_a_name_that_fits_none_or_several(folder, tmp_path):
+    fails(preview(folder, "--record", "animal ax/100000.png", cwd=tmp_path), 3, "no usable picture", "Did you mean")
+    fails(preview(folder, "--record", "0.png", cwd=tmp_path), 3, "pictures whose name ends in '0.png'", "in full")
+    assert not list(tmp_path.iterdir())
+    done = preview(folder, "--record", "/117.png", "--out", "new/place", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sorted(file.name for file in (tmp_path / "new" / "place").iterdir()) == ["preview.html", "preview.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--record", "1.png", "--draws", "3"], 2, "leave out --classes and --draws"),
+        (["--set", "augmentation.policy=stronger"], 2, "augmentation.policy"),
+        (["--set", "augmentation=['saturation']"], 2, "saturation"),
+        (["--out", "nowhere/x.png"], 6, "no folder nowhere"),
+        (["--out", "photo.png"], 6, "is no preview"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_write_nothing(folder, tmp_path, arguments, code, said):
+    (tmp_path / "photo.png").write_bytes(b"a photograph")
+    fails(preview(folder, *arguments, cwd=tmp_path), code, said)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"a photograph"]
+
+
+def test_nothing_is_written_among_the_pictures(folder, tmp_path):
+    before = sorted(folder.rglob("*"))
+    fails(preview(".", cwd=folder), 6, "taken for a picture to train on")
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_an_earlier_preview_is_replaced_and_a_single_file_is_the_only_one(folder, tmp_path):
+    for policy in ("none", "light"):
+        done = preview(folder, "--set", f"augmentation={policy}", "--out", "a.PNG", "--draws", 1, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        with Image.open(tmp_path / "a.PNG") as picture:
+            width = picture.width
+    assert [file.name for file in tmp_path.iterdir()] == ["a.PNG"]
+    assert width > 4 * 96
