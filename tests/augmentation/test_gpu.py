@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from sightline.augmentation import draw, gpu, identity, prefilter, reference
-from sightline.errors import RecipeError
+from sightline.errors import SightlineError
 from sightline.recipe import operations as op
 from sightline.recipe.augmentation import Augmentation
 
@@ -77,7 +77,7 @@ def check_every_operation_and_fill_bilinear():
 
 
 def check_every_operation_and_fill_bicubic():
-    for seed, (fill, channels) in enumerate([("reflect", 3), ("edge", 1), ("constant", 3)]):
+    for seed, (fill, channels) in enumerate([("reflect", 1), ("constant", 3)]):
         assert_close(pictures(3, 19, 23, channels), any_plan(fill, "bicubic", channels, seed + 4))
 
 
@@ -152,19 +152,19 @@ def check_noise_is_that_of_its_place():
 def check_mixing_with_pictures_of_the_pool():
     pool = np.arange(40, dtype=np.uint64)
     listed = [op.HorizontalFlip(), op.Mixup(probability=0.5, alpha=1.0), op.Cutmix(probability=0.5)]
-    plan = draw(listed, [1, 2, 3, 4], source=(9, 16), pool=pool).standardized(
-        np.array([4.0, 3, 5]), np.array([-2.0, 0, 1])
-    )
+    plan = draw(listed, range(4), source=(9, 16), pool=pool)
+    plan = plan.standardized(np.array([4.0, 3, 5]), np.array([-2.0, 0, 1]))
+    boxes = plan.paste.any(axis=1)
     assert len(plan) > plan.own
-    assert plan.paste.any(axis=1).any()
-    assert not plan.paste.any(axis=1)[plan.partner >= 0].all()
-    assert_close(pictures(len(plan), 9, 16), plan, 2e-5)
+    assert boxes.any()
+    assert not boxes[plan.partner >= 0].all()
+    assert_close(pictures(len(plan), 9, 16), plan, 1e-5)
 
 
 def check_two_bytes_are_rounded_once():
     """The interpreter cuts bfloat16 off where a GPU rounds; both come within a unit of its last place, 1/128."""
     for width in (40, 41):
-        plan = draw("strong", [1, 2], source=(9, width)).standardized(np.full(3, 4.0), np.full(3, -2.0))
+        plan = draw("standard", [1, 2], source=(9, width)).standardized(np.full(3, 4.0), np.full(3, -2.0))
         images = pictures(2, 9, width)
         whole = rendered(images, plan)
         assert torch.equal(rendered(images, plan, torch.float16), whole.half())
@@ -234,16 +234,16 @@ def test_no_picture_makes_no_result():
     ],
 )
 def test_mistakes_are_named(images, dtype, found):
-    with pytest.raises(RecipeError, match=found):
+    with pytest.raises(SightlineError, match=found):
         gpu.render_on_gpu(images, identity(2, source=(4, 5)), dtype=dtype)
 
 
 def main():
     """Run every check in tiles that suit the interpreter, whose time goes by the number of programs."""
-    gpu.DOWN, gpu.ACROSS = 64, 64
     outcomes = {}
     for name in CHECKS:
         try:
+            gpu.DOWN, gpu.ACROSS = (128, 128) if "large" in name else (32, 64)
             globals()[name]()
             outcomes[name] = ""
         except Exception:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 import subprocess
 import sys
@@ -12,11 +13,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from sightline.augmentation import draw, render
-from sightline.augmentation.sheet import Gallery, one_record
-from sightline.recipe import apply_overrides
-from sightline.recipe.recipe import Recipe
+from sightline import preprocessing
+from sightline.recipe import Recipe, apply_overrides
 from sightline.training import prepare, survey
+from sightline.training.feed import Feed
 
 
 def preview(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -82,30 +82,36 @@ def test_a_sheet_and_a_page_of_the_whole_recipe(folder, tmp_path):
         assert picture.width > len(headings) * 96
 
 
-def test_a_record_is_exactly_what_the_network_is_shown(folder, prepared, tmp_path):
-    catalogue, chosen = prepared.catalogue, prepared.resolved.recipe
-    position = int(prepared.split.train[5])
-    name = catalogue.name(position)
-    done = preview(
-        folder, "--set", "augmentation.policy=strong", "--record", name, "--epoch", 3, "--out", "one.html", cwd=tmp_path
-    )
+def test_a_record_is_exactly_what_the_network_is_shown(folder, tmp_path):
+    """The training's own feed gives the pixels; pictures are stored larger than they are shown, and have partners."""
+    fields = {
+        "augmentation.policy": "custom",
+        "augmentation.operations": ["rotation", "crop", "gaussian_noise", "mixup"],
+        "data.image_size": 16,
+        "data.stored_size": 24,
+        "preprocessing.center": "none",
+        "preprocessing.scale": "none",
+        "training.device": "cpu",
+        "training.seed": 4,
+    }
+    prepared = prepare(survey(str(folder), apply_overrides(Recipe(), fields)))
+    catalogue, training = prepared.catalogue, prepared.split.train
+    name = catalogue.name(int(training[5]))
+    overrides = [part for field, value in fields.items() for part in ("--set", f"{field}={json.dumps(value)}")]
+    done = preview(folder, *overrides, "--record", name, "--epoch", 3, "--out", "one.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    training = prepared.split.train
-    plan = draw(
-        chosen.augmentation, catalogue.keys[training], seed=chosen.training.seed, epoch=3,
-        source=prepared.height_width, channels=prepared.pixels.shape[3], pool=catalogue.keys[training],
-    )  # fmt: skip
-    sources = np.concatenate([training, training[plan.others]])
-    network_sees = render(prepared.pixels.gather(sources), plan)[5]
-    original, result = embedded((tmp_path / "one.html").read_text(encoding="utf-8"))
-    np.testing.assert_array_equal(np.asarray(original), prepared.pixels.gather(np.array([position]))[0, :, :, 0])
-    np.testing.assert_array_equal(np.asarray(result), np.round(255 * network_sees).astype(np.uint8)[:, :, 0])
-    assert f"{name} ({catalogue.class_names[catalogue.labels[position]]}, training), epoch 3, seed 0" in done.stdout
-    gallery = Gallery(prepared.pixels, catalogue.class_names, catalogue.labels, catalogue.keys, training)
-    _, told = one_record(gallery, position, chosen.augmentation, seed=0, epoch=3)
-    assert "rotation" in told[0] or "horizontal flip" in told[0]
-    for line in told:
-        assert f"    {line}\n" in done.stdout
+    (shard,) = Feed(prepared, preprocessing.module(prepared.statistics), "cpu").load(3, training[:9])
+    network_sees = shard.inputs[5].numpy()
+    original, partner, result = embedded((tmp_path / "one.html").read_text(encoding="utf-8"))
+    assert result.size == original.size == partner.size == (16, 16)
+    np.testing.assert_array_equal(np.asarray(original), prepared.pixels.gather(training[5:6])[0, :, :, 0])
+    np.testing.assert_array_equal(np.asarray(result), np.round(255 * network_sees[0]).astype(np.uint8))
+    label = catalogue.class_names[catalogue.labels[training[5]]]
+    assert f"{name} ({label}, training), epoch 3, seed 4" in done.stdout
+    told = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("    ")]
+    assert told == ["rotation", "crop", "gaussian", "mixup"]
+    share = float(re.search(r"mixup with a partner, label [^%]*?(\d+)%", done.stdout).group(1)) / 100
+    assert share == pytest.approx(float(shard.mixture.own[5]), abs=0.006)
 
 
 def test_a_record_that_is_held_out_is_left_as_it_is(folder, prepared, tmp_path):

@@ -23,13 +23,6 @@ def affine(matrix: Float64[ndarray, "*picture channel channel"], shift: Numbers)
     return np.concatenate([matrix, wide], axis=-1)
 
 
-def then(first: Matrices, second: Matrices) -> Matrices:
-    """Return the matrix that does `first`, then `second`."""
-    composed: Matrices = second[..., :-1] @ first
-    composed[..., -1] += second[..., -1]
-    return composed
-
-
 def brightness(factor: Numbers, channels: int) -> Matrices:
     """v → f v."""
     return affine(factor[:, None, None] * np.eye(channels), np.zeros(len(factor)))

@@ -37,7 +37,7 @@ def render(
     if out is None:
         out = np.empty((len(plan), height, width, plan.channels), np.float32)
     rows = out[: len(plan)].reshape(len(plan), height, width * plan.channels)
-    shared = _arguments(np.ascontiguousarray(images), plan, threads)
+    shared = _arguments(np.require(images, requirements=("C", "W")), plan, threads)
     shares = np.linspace(0, len(plan), min(len(plan), threads * SHARES_PER_THREAD if threads > 1 else 1) + 1).astype(int)
 
     def share(begin_end: tuple[int, int]) -> None:

@@ -11,7 +11,7 @@ from sightline.augmentation import cpu_noise as noisy
 from sightline.augmentation import cpu_places as place
 from sightline.augmentation import cpu_values as value
 from sightline.augmentation.cpu_places import CONSTANT, MARGIN, REFLECT
-from sightline.augmentation.memory_access import load, store
+from sightline.augmentation.memory_access import load, store, wide_vectors
 
 SLACK = 8
 """Bytes behind the source that reading two pixels at once may touch."""
@@ -65,11 +65,12 @@ def render_rows(
         erase_value: standardized, for each channel.
         salt_pepper: how many of 65,536 pixels are hit.
     """
+    wide_vectors()
     source_height, source_width, channels = images.shape[1], images.shape[2], images.shape[3]
     height = out.shape[1]
     width = out.shape[2] // channels
-    stride = (source_width + 2 * MARGIN) * channels
-    source = np.empty((source_height + 2 * MARGIN) * stride + SLACK, np.uint8)
+    framed_stride = (source_width + 2 * MARGIN) * channels
+    source = np.empty((source_height + 2 * MARGIN) * framed_stride + SLACK, np.uint8)
     sides = np.array([source_height, source_width])
     # Small pictures are worked on several rows at a time, so that loops are long enough to be worth starting.
     tile = min(height, max(1, TILE // width))
@@ -87,8 +88,17 @@ def render_rows(
     grid_x = np.empty((grid.shape[2], width), np.float32)
     grid_y = np.empty((grid.shape[2], width), np.float32)
     reach = 0 if interpolation == NEAREST else 1
+    white, black = scale + offset, offset
     for i in range(begin, end):
-        framed(filtered[which[i]] if which[i] >= 0 else images[i], fill, fill_value, source)
+        # Two pixels are read at once, so that the last picture, behind which is no memory of ours, is copied too.
+        last = i == images.shape[0] - 1 or which[i] == filtered.shape[0] - 1
+        pairs = fill != CONSTANT and interpolation == BILINEAR and min(source_height, source_width) > 1
+        if pairs and not last:
+            picture = (filtered[which[i]] if which[i] >= 0 else images[i]).reshape(source_height * source_width * channels)
+            stride, origin = source_width * channels, 0
+        else:
+            framed(filtered[which[i]] if which[i] >= 0 else images[i], fill, fill_value, source)
+            picture, stride, origin = source, framed_stride, MARGIN * (framed_stride + channels)
         flat = out[i].reshape(height * width * channels)
         moves = grid.shape[2] > 0 and np.any(grid[i])
         if moves:
@@ -116,17 +126,27 @@ def render_rows(
                 if interpolation == NEAREST:
                     place.rounded(tx, ux)
                     place.rounded(ty, uy)
-                place.brought_inside(tx, ux, source_width, fill, reach)
-                place.brought_inside(ty, uy, source_height, fill, reach)
+                if straight and not moves:
+                    least_x, most_x, least_y, most_y = corners(tx, ty, rows, width)
+                else:
+                    least_x, most_x = place.extent(tx)
+                    least_y, most_y = place.extent(ty)
+                place.brought_inside(tx, ux, least_x, most_x, source_width, fill, reach)
+                place.brought_inside(ty, uy, least_y, most_y, source_height, fill, reach)
+                if pairs and (least_x < 0 or most_x > source_width - 2):
+                    place.within_pairs(tx, ux, source_width)
+                if pairs and (least_y < 0 or most_y > source_height - 2):
+                    place.within_pairs(ty, uy, source_height)
+                place.addressed(tx, ty, stride, channels, origin)
             if interpolation == BICUBIC:
-                value.bicubic(source, stride, sides, fill, tx, ty, ux, uy, color[i], low[i], high[i], part)
+                value.bicubic(picture, stride, sides, fill, tx, ty, ux, uy, color[i], low[i], high[i], part)
             elif channels == 3:
-                value.fetch(source, stride, channels, tx, ty, upper[:n], lower[:n])
+                value.fetch(picture, stride, tx, upper[:n], lower[:n])
                 value.blended(
                     upper[:n].view(np.uint32), lower[:n].view(np.uint32), ux, uy, color[i], low[i], high[i], part
                 )
             else:
-                value.fetch_gray(source, stride, tx, ty, both[:n])
+                value.fetch_gray(picture, stride, tx, both[:n])
                 value.blended_gray(both[:n], ux, uy, color[i], low[i], high[i], part)
             if not plain[i]:
                 if gamma[i] != 1.0:
@@ -135,15 +155,27 @@ def render_rows(
                     row = out[i, top + r]
                     if noise[i] > 0:
                         noisy.philox_row(noise_key[i], top + r, 0, words)
-                        noisy.add_gaussian(row, words, table, normal, noise[i])
+                        noisy.add_gaussian(row, words, table, normal, noise[i], row_scale, row_offset)
+                    else:
+                        value.standardized(row, row_scale, row_offset)
                     if salt_pepper[i] > 0:
                         noisy.philox_row(noise_key[i], top + r, 1, words[: (width + 7) // 8 * 4])
-                        noisy.add_salt_pepper(row, words, salt_pepper[i], channels)
-                    value.standardized(row, row_scale, row_offset)
+                        noisy.add_salt_pepper(row, words, salt_pepper[i], white, black)
         for y in range(erase[i, 0], erase[i, 2]):
             for x in range(erase[i, 1], erase[i, 3]):
                 for channel in range(channels):
                     out[i, y, channels * x + channel] = erase_value[channel]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def corners(ix: Any, iy: Any, rows: int, width: int) -> Any:
+    """Return the least and the largest whole parts of straight rows, which lie at their ends: of x, then of y."""
+    least_x, most_x, least_y, most_y = ix[0], ix[0], iy[0], iy[0]
+    for r in range(rows):
+        for at in (r * width, (r + 1) * width - 1):
+            least_x, most_x = min(least_x, ix[at]), max(most_x, ix[at])
+            least_y, most_y = min(least_y, iy[at]), max(most_y, iy[at])
+    return least_x, most_x, least_y, most_y
 
 
 @njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sightline.augmentation.memory_access import load, store
+from sightline.augmentation.memory_access import load, store, wide_vectors
 
 FAST = {"contract", "nsz", "nnan"}
-BLOCK = 128
+BLOCK = 256
 MARGIN = 2
 """Pixels around the source that the fill has put there."""
 FARTHEST = 2.0**30
@@ -24,6 +24,7 @@ REFLECT, EDGE, CONSTANT = 0, 1, 2
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
 def displaced(rows: Any, first: int, weights: Any, move: Any) -> None:
     """Set `move` to a row of a displacement field: four rows of its coefficients, already spread along x, weighted."""
+    wide_vectors()
     a, b, c, d = weights[0], weights[1], weights[2], weights[3]
     for x in range(move.shape[0]):
         value = (
@@ -52,6 +53,7 @@ def spread(grid: Any, first: Any, weights: Any, rows: Any) -> None:
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
 def affine(matrix: Any, y: int, moves: bool, dx: Any, dy: Any, ix: Any, iy: Any, fx: Any, fy: Any) -> None:
     """Find the places of row y: a block's first place in float64, the others by float32 steps from there."""
+    wide_vectors()
     width = ix.shape[0]
     step_xx, step_xy = np.float32(matrix[0, 0]), np.float32(matrix[0, 1])
     step_yx, step_yy = np.float32(matrix[1, 0]), np.float32(matrix[1, 1])
@@ -116,21 +118,29 @@ def rounded(index: Any, rest: Any) -> None:
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
-def brought_inside(index: Any, rest: Any, side: int, fill: int, reach: int) -> None:
-    """Replace places outside the source by places within, or within its margin, that have the same value.
-
-    Args:
-        index: whole parts, changed in place.
-        rest: rests, changed in place.
-        side: width or height of the source.
-        fill: `REFLECT`, `EDGE` or `CONSTANT`.
-        reach: 1 for two taps, at a place and beyond, which one pixel of margin serves; the same for one tap.
-    """
+def extent(index: Any) -> Any:
+    """Return the least and the largest of whole parts."""
     least, most = index[0], index[0]
     for x in range(index.shape[0]):
         value = load(index, x)
         least = value if value < least else least
         most = value if value > most else most
+    return least, most
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
+def brought_inside(index: Any, rest: Any, least: int, most: int, side: int, fill: int, reach: int) -> None:
+    """Replace places outside the source by places within, or within its margin, that have the same value.
+
+    Args:
+        index: whole parts, changed in place.
+        rest: rests, changed in place.
+        least: the least of the whole parts.
+        most: the largest of the whole parts.
+        side: width or height of the source.
+        fill: `REFLECT`, `EDGE` or `CONSTANT`.
+        reach: 1 for two taps, at a place and beyond, which one pixel of margin serves; 0 for one tap.
+    """
     if least >= -1 and most <= side - 1:
         return
     last = np.int32(side)
@@ -157,3 +167,24 @@ def brought_inside(index: Any, rest: Any, side: int, fill: int, reach: int) -> N
                 index[x], rest[x] = np.int32(period - 1 - reach - turned), np.float32(reach) - rest[x]
             else:
                 index[x] = np.int32(turned)
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
+def within_pairs(index: Any, rest: Any, side: int) -> None:
+    """Replace places half a pixel beyond the edge by the pair of pixels before it, whose outer one is the edge's."""
+    last = np.int32(side - 2)
+    for x in range(index.shape[0]):
+        value, part = load(index, x), load(rest, x)
+        part = np.float32(0.0) if value < np.int32(0) else part
+        part = np.float32(1.0) if value > last else part
+        value = np.int32(0) if value < np.int32(0) else value
+        store(rest, x, part)
+        store(index, x, last if value > last else value)
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
+def addressed(ix: Any, iy: Any, stride: int, channels: int, origin: int) -> None:
+    """Turn places into the positions of their first bytes, in `ix`."""
+    per_row, per_pixel, begin = np.int32(stride), np.int32(channels), np.int32(origin)
+    for x in range(ix.shape[0]):
+        store(ix, x, np.int32(begin + load(iy, x) * per_row + load(ix, x) * per_pixel))

@@ -11,30 +11,28 @@ import numpy as np
 from numba import njit
 
 from sightline.augmentation.cpu_places import FAST, MARGIN
-from sightline.augmentation.memory_access import as_float, load, load_16, load_64, store
+from sightline.augmentation.memory_access import as_float, load, load_16, load_64, store, wide_vectors
 
 CUBIC = np.float32(-0.5)
 BYTE = np.uint32(255)
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
-def fetch(source: Any, stride: int, channels: int, ix: Any, iy: Any, upper: Any, lower: Any) -> None:
+def fetch(source: Any, stride: int, at: Any, upper: Any, lower: Any) -> None:
     """Read two neighboring pixels above and two below each place, as the bytes of one number each.
 
     Plain loads, one place after the other: the gather instructions of many processors are several times as slow.
     """
-    for x in range(ix.shape[0]):
-        at = (np.int64(iy[x]) + MARGIN) * stride + (np.int64(ix[x]) + MARGIN) * channels
-        upper[x] = load_64(source, at)
-        lower[x] = load_64(source, at + stride)
+    for x in range(at.shape[0]):
+        upper[x] = load_64(source, at[x])
+        lower[x] = load_64(source, at[x] + stride)
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
-def fetch_gray(source: Any, stride: int, ix: Any, iy: Any, both: Any) -> None:
+def fetch_gray(source: Any, stride: int, at: Any, both: Any) -> None:
     """Read the four pixels around each place of a gray picture as the bytes of one number, two above, two below."""
-    for x in range(ix.shape[0]):
-        at = (np.int64(iy[x]) + MARGIN) * stride + np.int64(ix[x]) + MARGIN
-        both[x] = np.uint32(load_16(source, at)) | (np.uint32(load_16(source, at + stride)) << np.uint32(16))
+    for x in range(at.shape[0]):
+        both[x] = np.uint32(load_16(source, at[x])) | (np.uint32(load_16(source, at[x] + stride)) << np.uint32(16))
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -62,6 +60,7 @@ def blended(upper: Any, lower: Any, fx: Any, fy: Any, color: Any, low: Any, high
         high: largest value of each channel.
         out: the row, channels together.
     """
+    wide_vectors()
     m00, m01, m02, m03 = color[0, 0], color[0, 1], color[0, 2], color[0, 3]
     m10, m11, m12, m13 = color[1, 0], color[1, 1], color[1, 2], color[1, 3]
     m20, m21, m22, m23 = color[2, 0], color[2, 1], color[2, 2], color[2, 3]
@@ -86,6 +85,7 @@ def blended(upper: Any, lower: Any, fx: Any, fy: Any, color: Any, low: Any, high
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
 def blended_gray(both: Any, fx: Any, fy: Any, color: Any, low: Any, high: Any, out: Any) -> None:
     """Like `blended`, for one channel."""
+    wide_vectors()
     factor, shift, least, most = color[0, 0], color[0, 1], low[0], high[0]
     for x in range(fx.shape[0]):
         wx, wy = load(fx, x), load(fy, x)
@@ -143,6 +143,7 @@ def _inside(index: int, side: int, fill: int) -> int:
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
 def powered(row: Any, exponent: Any) -> None:
     """Raise values from 0 to 1 to a power: 2^(γ log₂ v), each to about 1e-7, with polynomials that vectorize."""
+    wide_vectors()
     bits = row.view(np.int32)
     for x in range(row.shape[0]):
         # log₂ of the mantissa m in [√½, √2) by the series of atanh in s = (m − 1) / (m + 1).
@@ -176,5 +177,6 @@ def powered(row: Any, exponent: Any) -> None:
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
 def standardized(row: Any, scale: Any, offset: Any) -> None:
     """v ← scale · v + offset, given for each value of a row."""
+    wide_vectors()
     for x in range(row.shape[0]):
         store(row, x, load(scale, x) * load(row, x) + load(offset, x))

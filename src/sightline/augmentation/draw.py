@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sightline.allocation import keep_freed_memory
-from sightline.augmentation import color, field, geometry
+from sightline.augmentation import color, cpu_compose, field, geometry
 from sightline.augmentation.boxes import paste_boxes, random_boxes
 from sightline.augmentation.plan import Plan, identity
 from sightline.augmentation.prefilter import antialiasing
@@ -200,11 +200,11 @@ class _Drawing:
 
     def _geometry(self, streams: Streams) -> geometry.Matrices:
         """Compose, in the order of the recipe, where every result comes from, about the middle."""
-        composed = np.broadcast_to(np.eye(3), (streams.count, 3, 3))
+        composed = np.broadcast_to(np.eye(3), (streams.count, 3, 3)).copy()
         for each in self.operations:
             if isinstance(each, op.GEOMETRY):
                 u, on = streams.of(each)
-                composed = composed @ np.where(on[:, None, None], self._way_back(each, streams, u, on), np.eye(3))
+                cpu_compose.geometry_then(composed, self._way_back(each, streams, u, on), on)
         return composed
 
     def _way_back(self, each: AnyOperation, streams: Streams, u: Numbers, on: Chosen) -> geometry.Matrices:
@@ -254,8 +254,7 @@ class _Drawing:
         for each in self.operations:
             if isinstance(each, op.COLOR):
                 u, on = streams.of(each)
-                matrix = _color_matrix(each, u, on, self.channels)
-                composed = color.then(composed, np.where(on[:, None, None], matrix, np.eye(*composed.shape[1:])))
+                cpu_compose.color_then(composed, _color_matrix(each, u, on, self.channels), on)
         return composed
 
     def _elastic(self, each: op.Elastic, streams: Streams, u: Numbers, on: Chosen) -> dict[str, object]:

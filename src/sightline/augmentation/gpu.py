@@ -139,8 +139,7 @@ def _launch(images: Pictures, plan: Plan, made: Tensor) -> None:
             float(plan.fill_value), float(plan.erase_value), *scale, *offset,
             CHANNELS=plan.channels, FILL=plan.fill, INTERPOLATION=plan.interpolation, GENERAL=general, NEAR=near,
             ELASTIC=elastic, NOISY=bool((plan.noise > 0).any() or (plan.salt_pepper > 0).any()), MIXES=plan.mixes,
-            PACKED=packed, DOWN=DOWN, ACROSS=ACROSS, num_warps=1,
-            enable_fp_fusion=True,
+            PACKED=packed, DOWN=DOWN, ACROSS=ACROSS, num_warps=1, enable_fp_fusion=True,
         )  # fmt: skip
 
 
@@ -149,16 +148,23 @@ def _reach(plan: Plan) -> tuple[bool, bool]:
     matrix = plan.homography
     if plan.lens.any() or matrix[:, 2, :2].any() or not matrix[:, 2, 2].all() or plan.interpolation == "nearest":
         return True, False
-    (height, width), side = plan.size, np.array(plan.source[::-1])[:, None]
-    affine = matrix[:, :2] / matrix[:, 2:, 2:]
-    corners = np.array([[0, width - 1, 0, width - 1], [0, 0, height - 1, height - 1], [1, 1, 1, 1]])
-    found = affine @ corners
-    pushed = np.abs(plan.grid).max(initial=0.0) * np.abs(affine[:, :, :2]).sum(axis=2, keepdims=True)
-    low, high = found - pushed, found + pushed
+    (height, width), side = plan.size, np.array(plan.source[::-1])
+    affine = _affine(matrix)
+    across, down, begin = affine[:, :, 0] * (width - 1), affine[:, :, 1] * (height - 1), affine[:, :, 2]
+    farthest = max(plan.grid.max(initial=0.0), -plan.grid.min(initial=0.0))
+    pushed = farthest * (np.abs(affine[:, :, 0]) + np.abs(affine[:, :, 1]))
+    low = begin + np.minimum(across, 0) + np.minimum(down, 0) - pushed
+    high = begin + np.maximum(across, 0) + np.maximum(down, 0) + pushed
     if max(-low.min(), high.max(), np.abs(affine).max()) > FIXED_LIMIT:
         return True, False
     # Two pixels to spare for the taps of the interpolation and for rounding.
     return False, bool((low >= 2 - side).all() and (high <= 2 * side - 3).all())
+
+
+def _affine(matrix: Float64[np.ndarray, "picture 3 3"]) -> Float64[np.ndarray, "picture 2 3"]:
+    """Return the first two rows where the third is (0, 0, i)."""
+    rows: NDArray[np.float64] = matrix[:, :2] / matrix[:, 2:, 2:]
+    return rows
 
 
 def _records(plan: Plan, slots: NDArray[np.int32], *, general: bool) -> NDArray[np.void]:
@@ -168,8 +174,7 @@ def _records(plan: Plan, slots: NDArray[np.int32], *, general: bool) -> NDArray[
     if general:
         place[:, :9], place[:, 9] = matrix.reshape(-1, 9), plan.lens
     else:
-        affine = (matrix[:, :2] / matrix[:, 2:, 2:]).reshape(-1, 6)
-        place.view(np.int64)[:, :6] = np.rint(affine * 2.0**FIXED)
+        place.view(np.int64)[:, :6] = np.rint(_affine(matrix).reshape(-1, 6) * 2.0**FIXED)
     for name in ("noise_key", "erase", "gamma", "noise"):
         found[name] = getattr(plan, name)
     for name in ("partner", "weight", "paste"):

@@ -61,6 +61,18 @@ def as_float(_typing: Any, bits: Any) -> Any:
     return types.float32(bits), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def wide_vectors(_typing: Any) -> Any:
+    """Let the calling function use the widest registers there are; LLVM is shy of 512 bits on some processors."""
+
+    def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
+        # llvmlite lets only attributes pass that it knows by name.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
 def _unaligned(bits: int, kind: Any) -> Any:
     @intrinsic  # type: ignore[untyped-decorator]
     def load_bits(_typing: Any, array: Any, index: Any) -> Any:

@@ -48,7 +48,7 @@ def _picture(image: UInt8[np.ndarray, "height width channel"], plan: Plan, row: 
         blur=(float(plan.blur[row, 0]), float(plan.blur[row, 1])),
         sharpen=float(plan.sharpen[row]),
     )
-    x, y = _places(plan, row)
+    x, y = places(plan, row)
     values = _sampled(torch.from_numpy(image).double() / 255.0, x, y, plan)
     color = torch.from_numpy(plan.color[row])
     values = (values @ color[:, :-1].T + color[:, -1]).clamp(0.0, 1.0)
@@ -60,7 +60,7 @@ def _picture(image: UInt8[np.ndarray, "height width channel"], plan: Plan, row: 
     return values * torch.from_numpy(plan.scale) + torch.from_numpy(plan.offset)
 
 
-def _places(plan: Plan, row: int) -> tuple[Coordinates, Coordinates]:
+def places(plan: Plan, row: int) -> tuple[Coordinates, Coordinates]:
     """Return the source coordinates of every pixel of the result."""
     height, width = plan.size
     y, x = torch.meshgrid(

@@ -50,19 +50,31 @@ class Gallery:
     keys: NDArray[np.uint64]
     training: Positions
     """Ascending. Only these are augmented, and they are the partners of mixup and cutmix."""
+    sources: Pictures | Gathered | None = None
+    """The same pictures at the size that augmentation draws from, where that is another one than a network's."""
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width."""
+        """Height and width that a network is shown."""
         return self.pixels.shape[1], self.pixels.shape[2]
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """Height and width that augmentation draws from."""
+        stored = self.pixels if self.sources is None else self.sources
+        return stored.shape[1], stored.shape[2]
 
     @property
     def channels(self) -> int:
         return self.pixels.shape[3]
 
     def at(self, positions: Positions) -> Pictures:
-        """Return some of the pictures."""
-        return self.pixels[positions] if isinstance(self.pixels, np.ndarray) else self.pixels.gather(positions)
+        """Return some of the pictures, as they are shown without augmentation."""
+        return _gathered(self.pixels, positions)
+
+    def sources_at(self, positions: Positions) -> Pictures:
+        """Return some of the pictures, as augmentation draws from them."""
+        return _gathered(self.pixels if self.sources is None else self.sources, positions)
 
     def some(self, classes: int) -> Positions:
         """Return the first training picture of each of the first classes; a few of each where there is room."""
@@ -80,6 +92,7 @@ def sheet(
     augmentation: Augmentation,
     *,
     training: Positions | None = None,
+    sources: Pictures | Gathered | None = None,
     classes: int = CLASSES,
     draws: int = DRAWS,
     seed: int = 0,
@@ -94,13 +107,14 @@ def sheet(
         keys: identity of each picture.
         augmentation: a recipe's section, without `"auto"`.
         training: positions of the pictures that are trained on; all where None.
+        sources: the pictures at the size that augmentation draws from; None where it draws from `pixels`.
         classes: rows; at most so many classes are shown.
         draws: columns of the whole recipe, one for each epoch from `epoch` on.
         seed: of the training.
         epoch: 1 for the first.
     """
     positions = np.arange(len(labels)) if training is None else training
-    gallery = Gallery(pixels, class_names, labels, keys, positions)
+    gallery = Gallery(pixels, class_names, labels, keys, positions, sources)
     return contact_sheet(gallery, augmentation, classes=classes, draws=draws, seed=seed, epoch=epoch).image()
 
 
@@ -154,6 +168,10 @@ def one_record(
     return ContactSheet(title(augmentation, operations, seed=seed), label, tuple(columns)), told
 
 
+def _gathered(pictures: Pictures | Gathered, positions: Positions) -> Pictures:
+    return pictures[positions] if isinstance(pictures, np.ndarray) else pictures.gather(positions)
+
+
 def _originals(gallery: Gallery, shown: Positions) -> Column:
     return Column("original", gallery.at(shown), ("",) * len(shown))
 
@@ -186,14 +204,15 @@ def _plan(gallery: Gallery, shown: Positions, augmentation: Augmentation, seed: 
         gallery.keys[shown],
         seed=seed,
         epoch=epoch,
-        source=gallery.size,
+        source=gallery.source,
+        size=gallery.size,
         channels=gallery.channels,
         pool=gallery.keys[gallery.training],
     )
 
 
 def _rendered(gallery: Gallery, shown: Positions, heading: str, plan: Plan) -> Column:
-    values = render(gallery.at(_sources(gallery, shown, plan)), plan, threads=1)
+    values = render(gallery.sources_at(_sources(gallery, shown, plan)), plan, threads=1)
     captions = tuple(_mixture(gallery, shown, plan, row) for row in range(plan.own))
     return Column(heading, np.round(255.0 * values).astype(np.uint8), captions)
 

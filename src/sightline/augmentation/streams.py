@@ -11,7 +11,7 @@ from sightline.augmentation import cpu_streams
 from sightline.keys import purpose
 from sightline.recipe.operations import AnyOperation
 
-DRAWS = {"translation": 3, "shear": 3, "crop": 5, "perspective": 10, "erasing": 5, "cutmix": 4}
+DRAWS = {"translation": 3, "pad_and_crop": 3, "shear": 3, "crop": 5, "perspective": 10, "erasing": 5, "cutmix": 4}
 """Numbers for a picture from the stream of an operation; the others take 2. The first decides whether it is done."""
 
 

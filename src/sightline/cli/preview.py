@@ -82,7 +82,14 @@ def _gallery(prepared: Prepared) -> Gallery:
     from sightline.augmentation.sheet import Gallery
 
     catalogue = prepared.catalogue
-    return Gallery(prepared.pixels, catalogue.class_names, catalogue.labels, catalogue.keys, prepared.split.train)
+    return Gallery(
+        prepared.pixels,
+        catalogue.class_names,
+        catalogue.labels,
+        catalogue.keys,
+        prepared.split.train,
+        prepared.training_pixels,
+    )
 
 
 def _places(out: Path, source: str) -> list[Path]:
