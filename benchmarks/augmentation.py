@@ -8,7 +8,8 @@ numbers is timed with the rest. Two lists:
   square 2 px, smoothness 8 px at 224 px; in proportion at other sizes, but smooth over 2 px), standardization;
 - without elastic and noise: the same, less these two.
 
-The sides take turns, in one process, a fifth of a second or a batch each; printed are medians over rounds. The copy
+Sightline and OpenCV write into memory that stays, as a training does; the others have no such argument. The sides take
+turns, in one process, a fifth of a second or a batch each; printed are medians over rounds. The copy
 bound is the speed at which NumPy reads the bytes and writes as many float32 with the same number of threads.
 
     python benchmarks/augmentation.py [--side 224 --batch 64] [--threads 1 2] [--pictures FOLDER] [--rounds 9]
@@ -143,11 +144,12 @@ def sightline(work: Work, *, only_draw: bool = False) -> Augment:
     )
     keys = np.arange(work.batch, dtype=np.uint64)
     epoch = itertools.count(1)
+    room = np.empty((work.batch, work.side, work.side, 3), np.float32)
 
     def augment(pictures: Pixels) -> object:
         plan = draw(chosen, keys, epoch=next(epoch), source=(work.side, work.side))
         plan = plan.standardized(1.0 / DEVIATION, -MEAN / DEVIATION)
-        return plan if only_draw else render(pictures, plan, threads=work.threads)
+        return plan if only_draw else render(pictures, plan, threads=work.threads, out=room)
 
     return augment
 

@@ -1,12 +1,16 @@
 """Pictures per second of Sightline's loop against a bare PyTorch loop: same network, batch, precision and data.
 
     python benchmarks/loop_overhead.py [--network vgg|lenet|resnet] [--side 28] [--batch 128]
+    python benchmarks/loop_overhead.py --augment standard --network resnet --side 32 --channels 3
 
 Both sides train the same network from the same start, in turns, in one process. The bare loop is as lean as one can
 write it: pictures standardized beforehand and held in memory as float32 in channels-last layout, taken in slices
 without shuffling, the fused optimizer, the loss read once a step. Ours reads uint8 from its memory-mapped store in
 random order, standardizes, keys dropout, checks the loss and yields events. Printed: the median over rounds of each
 side's img/s, and of the ratio of each round.
+
+With `--augment POLICY` both sides are Sightline's loop, and only one of them augments, so that the ratio is what the
+augmentation costs.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=28)
     parser.add_argument("--channels", type=int, default=1, choices=(1, 3))
     parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--augment", metavar="POLICY", help="compare with augmentation, instead of with a bare loop")
     parser.add_argument("--steps", type=int, default=20, help="steps of each side in a round")
     parser.add_argument("--rounds", type=int, default=9)
     given = parser.parse_args()
@@ -44,32 +49,43 @@ def main() -> None:
     shape = (count + 2 * given.batch, given.side, given.side, given.channels)
     images = generator.integers(0, 256, shape, dtype=np.uint8)
     labels = generator.integers(0, 10, len(images))
-    recipe = apply_overrides(
-        Recipe(),
-        {
-            "network": given.network,
-            "data.image_size": given.side,
-            "data.validation_fraction": 0.0,
-            "data.test_fraction": 0.0,
-            "training.batch_size": given.batch,
-            "training.epochs": 1000,
-            "schedule": "constant",
-        },
-    )
+    fields = {
+        "network": given.network,
+        "data.image_size": given.side,
+        "data.validation_fraction": 0.0,
+        "data.test_fraction": 0.0,
+        "augmentation.policy": "none",
+        # Labels of numbers would count as digits, whose only valid orientation is their own.
+        "augmentation.orientation": "mirror",
+        "training.batch_size": given.batch,
+        "training.epochs": 1000,
+        "schedule": "constant",
+    }
     with tempfile.TemporaryDirectory() as folder:
-        session = start(prepare(survey((images, labels), recipe)), Path(folder))
-        rounds = measure(session, images, labels, steps=given.steps, rounds=given.rounds)
+
+        def session(policy: str) -> Session:
+            recipe = apply_overrides(Recipe(), {**fields, "augmentation.policy": policy})
+            path = Path(folder) / policy
+            path.mkdir()
+            return start(prepare(survey((images, labels), recipe)), path)
+
+        plain = session("none")
+        if given.augment:
+            rounds = against_itself(session(given.augment), plain, steps=given.steps, rounds=given.rounds)
+        else:
+            rounds = measure(plain, images, labels, steps=given.steps, rounds=given.rounds)
     ours = statistics.median(ours for ours, _ in rounds)
     bare = statistics.median(bare for _, bare in rounds)
     ratios = [ours / bare for ours, bare in rounds]
-    network = session.recipe.network
+    recipe = plain.recipe
     print(
-        f"{network.name}, {given.side} px, batch {given.batch}, {session.recipe.training.precision}, "
+        f"{recipe.network.name}, {given.side} px, batch {given.batch}, {recipe.training.precision}, "
         f"{torch.get_num_threads()} threads, torch {torch.__version__}, {given.rounds} rounds of {given.steps} steps"
     )
-    print(f"Sightline {ours:8,.0f} img/s")
-    print(f"bare loop {bare:8,.0f} img/s")
-    print(f"ratio     {statistics.median(ratios):8.3f}  (from {min(ratios):.3f} to {max(ratios):.3f})")
+    first, second = (given.augment, "no augmentation") if given.augment else ("Sightline", "bare loop")
+    print(f"{first:15s} {ours:8,.0f} img/s")
+    print(f"{second:15s} {bare:8,.0f} img/s")
+    print(f"ratio           {statistics.median(ratios):8.3f}  (from {min(ratios):.3f} to {max(ratios):.3f})")
 
 
 def measure(
@@ -90,6 +106,13 @@ def measure(
             for _ in range(rounds + 1)
         ]
     return results[1:]
+
+
+def against_itself(augmented: Session, plain: Session, *, steps: int, rounds: int) -> list[tuple[float, float]]:
+    """Return (with augmentation, without) in img/s for each round; a first round is thrown away."""
+    with plain.numerics():
+        both = [(event for event in each.events() if isinstance(event, StepEnd)) for each in (augmented, plain)]
+        return [(_ours(both[0], steps), _ours(both[1], steps)) for _ in range(rounds + 1)][1:]
 
 
 KNOWN = ("lr", "betas", "eps", "weight_decay", "momentum", "nesterov", "alpha", "rho", "fused")

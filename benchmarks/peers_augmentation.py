@@ -220,6 +220,7 @@ class ByHand:
         self.cv2, self.work = cv2, work
         side = work.side
         self.group = max(1, 2**16 // side**2)
+        self.made: np.ndarray | None = None
         self.generator = np.random.default_rng(0)
         self.bits = [np.random.Generator(np.random.SFC64(thread)) for thread in range(work.threads)]
         quantile = NormalDist().inv_cdf
@@ -235,7 +236,9 @@ class ByHand:
         # between the knots, the cubic has about 0.8 of their deviation
         moves = generator.standard_normal((work.batch, self.knots, self.knots, 2), np.float32)
         moves *= work.displacement / 0.8
-        made = np.empty(pictures.shape, np.float32)
+        if self.made is None or self.made.shape != pictures.shape:
+            self.made = np.empty(pictures.shape, np.float32)
+        made = self.made
 
         def some(thread: int, rows: range) -> None:
             values = np.empty((self.group, side, side, 3), np.uint8)

@@ -36,8 +36,7 @@ def test_translations_move_by_a_sixteenth_and_mirror_what_is_beyond():
     shown = [view(pixels) for view in views("translations", orientation="fixed")[1:]]
     padded = np.pad(pixels, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="symmetric")
     expected = [
-        padded[:, 2 + down : 34 + down, 2 + right : 34 + right]
-        for down, right in ((-2, 0), (2, 0), (0, -2), (0, 2))
+        padded[:, 2 + down : 34 + down, 2 + right : 34 + right] for down, right in ((-2, 0), (2, 0), (0, -2), (0, 2))
     ]
     for found, wanted in zip(shown, expected, strict=True):
         np.testing.assert_array_equal(found, wanted)

@@ -38,7 +38,9 @@ def render(
         out = np.empty((len(plan), height, width, plan.channels), np.float32)
     rows = out[: len(plan)].reshape(len(plan), height, width * plan.channels)
     shared = _arguments(np.require(images, requirements=("C", "W")), plan, threads)
-    shares = np.linspace(0, len(plan), min(len(plan), threads * SHARES_PER_THREAD if threads > 1 else 1) + 1).astype(int)
+    shares = np.linspace(0, len(plan), min(len(plan), threads * SHARES_PER_THREAD if threads > 1 else 1) + 1).astype(
+        int
+    )
 
     def share(begin_end: tuple[int, int]) -> None:
         kernel.render_rows(*shared[:3], *begin_end, *shared[3:], rows)
@@ -100,7 +102,7 @@ def _filtered(images: NDArray[np.uint8], plan: Plan, threads: int) -> tuple[NDAr
     sigmas, place_of = np.unique(plan.blur, return_inverse=True)
     bells = [prefilter.taps(float(sigma)) for sigma in sigmas]
     bell_of = place_of.reshape(plan.blur.shape)
-    wide = (np.array([len(bell) > 1 for bell in bells], bool)[bell_of]).any(axis=1)
+    wide: NDArray[np.bool_] = np.any(np.array([len(bell) > 1 for bell in bells], bool)[bell_of], axis=1)
     rows = np.flatnonzero(wide | (plan.jpeg > 0) | (plan.sharpen > 0))
     which = np.full(len(images), -1, np.int64)
     which[rows] = np.arange(len(rows))

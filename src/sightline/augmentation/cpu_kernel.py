@@ -18,12 +18,12 @@ SLACK = 8
 STEEP = 1e3
 """Steps between neighboring pixels beyond which float32 steps would lose their place."""
 NEAREST, BILINEAR, BICUBIC = 0, 1, 2
-TILE = 512
+TILE = 1024
 """Pixels of a result that are worked on together; their buffers fit the first cache."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def render_rows(
+def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what can be compiled by itself
     images: Any,
     filtered: Any,
     which: Any,
@@ -90,14 +90,15 @@ def render_rows(
     reach = 0 if interpolation == NEAREST else 1
     white, black = scale + offset, offset
     for i in range(begin, end):
+        given = filtered[which[i]] if which[i] >= 0 else images[i]
         # Two pixels are read at once, so that the last picture, behind which is no memory of ours, is copied too.
-        last = i == images.shape[0] - 1 or which[i] == filtered.shape[0] - 1
+        last = which[i] == filtered.shape[0] - 1 if which[i] >= 0 else i == images.shape[0] - 1
         pairs = fill != CONSTANT and interpolation == BILINEAR and min(source_height, source_width) > 1
         if pairs and not last:
-            picture = (filtered[which[i]] if which[i] >= 0 else images[i]).reshape(source_height * source_width * channels)
+            picture = given.reshape(source_height * source_width * channels)
             stride, origin = source_width * channels, 0
         else:
-            framed(filtered[which[i]] if which[i] >= 0 else images[i], fill, fill_value, source)
+            framed(given, fill, fill_value, source)
             picture, stride, origin = source, framed_stride, MARGIN * (framed_stride + channels)
         flat = out[i].reshape(height * width * channels)
         moves = grid.shape[2] > 0 and np.any(grid[i])

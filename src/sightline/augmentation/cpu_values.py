@@ -24,15 +24,18 @@ def fetch(source: Any, stride: int, at: Any, upper: Any, lower: Any) -> None:
     Plain loads, one place after the other: the gather instructions of many processors are several times as slow.
     """
     for x in range(at.shape[0]):
-        upper[x] = load_64(source, at[x])
-        lower[x] = load_64(source, at[x] + stride)
+        begin = np.int64(load(at, x))
+        store(upper, x, load_64(source, begin))
+        store(lower, x, load_64(source, begin + stride))
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
 def fetch_gray(source: Any, stride: int, at: Any, both: Any) -> None:
     """Read the four pixels around each place of a gray picture as the bytes of one number, two above, two below."""
     for x in range(at.shape[0]):
-        both[x] = np.uint32(load_16(source, at[x])) | (np.uint32(load_16(source, at[x] + stride)) << np.uint32(16))
+        begin = np.int64(load(at, x))
+        low, high = load_16(source, begin), load_16(source, begin + stride)
+        store(both, x, np.uint32(np.uint32(low) | (np.uint32(high) << np.uint32(16))))
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -108,7 +111,18 @@ def _weight(distance: Any) -> Any:
 
 @njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def bicubic(
-    source: Any, stride: int, side: Any, fill: int, ix: Any, iy: Any, fx: Any, fy: Any, color: Any, low: Any, high: Any, out: Any
+    source: Any,
+    stride: int,
+    side: Any,
+    fill: int,
+    ix: Any,
+    iy: Any,
+    fx: Any,
+    fy: Any,
+    color: Any,
+    low: Any,
+    high: Any,
+    out: Any,
 ) -> None:
     """Like `blended`, between sixteen pixels (Keys 1981), each brought inside by itself; `side` is height and width."""
     channels = color.shape[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -87,7 +88,7 @@ def _identities(keys: ArrayLike, where: str) -> NDArray[np.uint64]:
 
 
 def listed(augmentation: Augmentation, *, channels: int) -> tuple[AnyOperation, ...]:
-    """Return the operations that a section stands for.
+    """Return the operations that a section stands for; an orientation that is still `"auto"` counts as `"mirror"`.
 
     Raises:
         RecipeError: the policy is still `"auto"`.
@@ -95,7 +96,7 @@ def listed(augmentation: Augmentation, *, channels: int) -> tuple[AnyOperation, 
     if augmentation.operations:
         return augmentation.operations
     policy, orientation = augmentation.policy, augmentation.orientation
-    if policy in ("auto", "custom"):
+    if policy == "auto" or policy == "custom":  # noqa: PLR1714 - mypy learns from this form which policies are left
         raise RecipeError(f'augmentation.policy: found "{policy}" without operations, wanted one that lists its own.')
     return policies.operations(
         policy, orientation="mirror" if orientation == "auto" else orientation, channels=channels
@@ -239,7 +240,9 @@ class _Drawing:
                 # Where the shape asked for does not fit, the nearest that does keeps the area.
                 aspect = np.clip(aspect, area, 1.0 / area)
                 wide, high = np.sqrt(area * aspect), np.sqrt(area / aspect)
-                return geometry.crop(wide, high, width * (1 - wide) * (u[:, 3] - 0.5), height * (1 - high) * (u[:, 4] - 0.5))
+                return geometry.crop(
+                    wide, high, width * (1 - wide) * (u[:, 3] - 0.5), height * (1 - high) * (u[:, 4] - 0.5)
+                )
             case op.PadAndCrop():
                 most = np.round(np.array([width, height]) * each.padding)
                 moves = np.floor(u[:, 1:3] * (2 * most + 1)) - most
@@ -302,7 +305,8 @@ def _even(u: Numbers, limits: tuple[float, float]) -> Numbers:
 
 def _log_even(u: Numbers, limits: tuple[float, float]) -> Numbers:
     low, high = np.log(limits)
-    return np.exp(low + (high - low) * u)
+    found: Numbers = np.exp(low + (high - low) * u)
+    return found
 
 
 def _beta(u: Numbers, alpha: float) -> Numbers:
@@ -332,4 +336,5 @@ def _joined(plan: Plan, more: Plan) -> Plan:
         if isinstance(getattr(plan, f.name), np.ndarray)
         and f.name not in ("partner", "weight", "paste", "others", "scale", "offset")
     ]
-    return replace(plan, **{name: np.concatenate([getattr(plan, name), getattr(more, name)]) for name in rows})
+    longer: dict[str, Any] = {name: np.concatenate([getattr(plan, name), getattr(more, name)]) for name in rows}
+    return replace(plan, **longer)

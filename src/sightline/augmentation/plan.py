@@ -15,6 +15,7 @@ from jaxtyping import Float32, Float64, Int32, Int64, UInt64
 from numpy import ndarray
 from numpy.typing import NDArray
 
+from sightline.augmentation.geometry import between_frames
 from sightline.errors import RecipeError
 from sightline.recipe.augmentation import Fill, Interpolation
 from sightline.writing import write_whole
@@ -145,9 +146,7 @@ class Plan:
             raise RecipeError(f"{path}: wanted a plan that Plan.save wrote, and cannot read it ({error}).") from None
 
 
-def identity(
-    count: int, *, source: tuple[int, int], size: tuple[int, int] | None = None, channels: int = 3
-) -> Plan:
+def identity(count: int, *, source: tuple[int, int], size: tuple[int, int] | None = None, channels: int = 3) -> Plan:
     """Return the plan that changes nothing but the size.
 
     Args:
@@ -172,7 +171,7 @@ def identity(
         interpolation="bilinear",
         spacing=1.0,
         erase_value=0.0,
-        homography=np.broadcast_to(np.eye(3), (count, 3, 3)).copy() if source == size else _resized(count, source, size),
+        homography=_resized(count, source, size),
         lens=zeros.copy(),
         grid=np.zeros((count, 2, 0, 0), np.float32),
         jpeg=np.zeros(count, np.int32),
@@ -194,6 +193,5 @@ def identity(
 
 
 def _resized(count: int, source: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float64]:
-    from sightline.augmentation.geometry import between_frames
-
-    return between_frames(np.broadcast_to(np.eye(3), (count, 3, 3)), source=source, size=size)
+    plain = np.broadcast_to(np.eye(3), (count, 3, 3))
+    return plain.copy() if source == size else between_frames(plain, source=source, size=size)

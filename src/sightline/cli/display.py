@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -104,8 +105,8 @@ class Display:
             if all(field in reasons for field in advice.change):
                 continue
             self._console.print(f"Advice ({advice.code}): {advice.says} {advice.reason} [{advice.reference}]")
-            for field, value in advice.change.items():
-                self._console.print(f"    --set {field}={value}")
+            for override in advice.overrides:
+                self._console.print(f"    --set {shlex.quote(override)}")
 
     def prepared(self, prepared: Prepared) -> None:
         """Show what could not be decoded, where that is news."""

@@ -37,7 +37,7 @@ def views(kind: TestTime, *, orientation: str) -> tuple[View, ...]:
         if orientation == "fixed":
             raise RecipeError(
                 'test-time augmentation: found flips for a model whose augmentation.orientation is "fixed", so that '
-                "flipped pictures mean something else; wanted translations, or a model trained with another orientation."
+                "flipped pictures mean something else; wanted translations, or a model of another orientation."
             )
         found += _turned if orientation == "any" else [_flipped]
     if kind in ("translations", "both"):
@@ -80,6 +80,7 @@ def _shifted(axis: int, way: int) -> View:
         side = pixels.shape[axis]
         step = max(1, round(side * SHIFT))
         period = (np.arange(side) + way * step) % (2 * side)
-        return pixels.take(np.minimum(period, 2 * side - 1 - period), axis=axis)
+        moved: Pixels = pixels.take(np.minimum(period, 2 * side - 1 - period), axis=axis)
+        return moved
 
     return view

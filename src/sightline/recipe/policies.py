@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from sightline.recipe import operations as op
-from sightline.recipe.operations import NEEDS_COLOR, Operation
+from sightline.recipe.operations import NEEDS_COLOR, AnyOperation
 
 ListedPolicy = Literal["none", "light", "standard", "strong", "trivial"]
 SettledOrientation = Literal["fixed", "mirror", "any"]
@@ -23,8 +23,9 @@ DIGITS_AND_LETTERS = re.compile(
 )
 
 
-def operations(policy: ListedPolicy, *, orientation: SettledOrientation, channels: int) -> tuple[Operation, ...]:
+def operations(policy: ListedPolicy, *, orientation: SettledOrientation, channels: int) -> tuple[AnyOperation, ...]:
     """Return the operations of a policy for pictures of the given orientation and number of channels."""
+    listed: list[AnyOperation]
     match policy:
         case "none":
             return ()
@@ -101,7 +102,7 @@ def orientation_of(class_names: Sequence[str]) -> tuple[SettledOrientation, str]
     return "mirror", "left and right are interchangeable in most photographs"
 
 
-def _orientations(orientation: SettledOrientation) -> list[Operation]:
+def _orientations(orientation: SettledOrientation) -> list[AnyOperation]:
     match orientation:
         case "fixed":
             return []

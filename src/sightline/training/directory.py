@@ -19,7 +19,8 @@ EVENTS = "events.jsonl"
 CATALOGUE = "catalogue.csv"
 REFUSED = "refused.csv"
 MODEL = "model.safetensors"
-FILES = (RECIPE, EVENTS, CATALOGUE, REFUSED, MODEL)
+SHEET = "augmentation.png"
+FILES = (RECIPE, EVENTS, CATALOGUE, REFUSED, MODEL, SHEET)
 
 
 @contextlib.contextmanager

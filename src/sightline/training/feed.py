@@ -1,4 +1,4 @@
-"""What the network is fed: the pixels of a batch, augmented where the recipe says so, standardized, with their labels."""
+"""What the network is fed: a batch's pixels, augmented where the recipe says so, standardized, with their labels."""
 
 from __future__ import annotations
 

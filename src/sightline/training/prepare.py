@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline import data, preprocessing
+from sightline import augmentation, data, preprocessing
 from sightline.data import Catalogue, Pixels, Progress, Silent, Split
 from sightline.errors import DataError, RecipeError
 from sightline.recipe import Recipe
@@ -124,6 +124,10 @@ def prepare(surveyed: Survey, *, cache: Path | None = None, progress: Progress |
     catalogue = surveyed.catalogue.without([u.position for u in undecoded], [u.reason for u in undecoded])
     data.require_enough(catalogue, max_refused_fraction=chosen.max_refused)
     split = _divide(catalogue, recipe)
+    if recipe.augmentation.operations:
+        progress.start("making augmentation ready (half a minute the first time on a machine)", None)
+        augmentation.make_ready()
+        progress.finish()
     return Prepared(
         source=catalogue.source.name,
         catalogue=catalogue,

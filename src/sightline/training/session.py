@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
-from sightline import model, network, optimization, preprocessing
+from sightline import augmentation, model, network, optimization, preprocessing
+from sightline.augmentation.layout import png
 from sightline.data import decoder_version
 from sightline.data.decode import Decoder
 from sightline.errors import RecipeError, TrainingError
@@ -37,6 +39,7 @@ from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved, with_epochs
 from sightline.training.state import State, begin, copied
 from sightline.training.step import Forward, Standardize, Step, make_step
+from sightline.writing import write_whole
 
 NAMED_IN_MESSAGE = 3
 
@@ -215,7 +218,24 @@ def start(prepared: Prepared, path: Path) -> Session:
     directory.clear(path)
     directory.write_records(path, prepared.catalogue, prepared.split)
     write_recipe(path / directory.RECIPE, session.recipe, session.resolved.reasons)
+    if session.recipe.augmentation.operations:
+        write_whole(path / directory.SHEET, png(_sheet(prepared, session.recipe)))
     return session
+
+
+def _sheet(prepared: Prepared, recipe: Recipe) -> Image.Image:
+    """Return what augmentation makes of a few training pictures, for a person to see that they are still valid."""
+    catalogue = prepared.catalogue
+    return augmentation.sheet(
+        prepared.pixels,
+        catalogue.class_names,
+        catalogue.labels,
+        catalogue.keys,
+        recipe.augmentation,
+        training=np.sort(prepared.split.train),
+        sources=prepared.training_pixels,
+        seed=recipe.training.seed,
+    )
 
 
 def _within_budget(session: Session) -> Resolved:
