@@ -116,7 +116,13 @@ def policy_table() -> Iterator[str]:
         first = [each for each in found if each not in fixed]
         yield f"| `{orientation}` | {', '.join(f'`{_differing(each)}`' for each in first) or 'nothing'} |"
     yield ""
-    yield f"`auto` is `light` from {policies.MANY_PICTURES:,} training pictures on, and `standard` below."
+    yield (
+        f"`auto` is `standard` where each picture is seen {policies.ENOUGH_EPOCHS} times or more, `light` from "
+        f"{policies.FEW_EPOCHS} times on, and `none` below, or where preprocessing has numbers for single pixels. "
+        "With a time budget, whose epochs are counted later, it is `standard` below "
+        f"{policies.MANY_PICTURES:,} training pictures "
+        "and `light` from there on."
+    )
     yield ""
 
 

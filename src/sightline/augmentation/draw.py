@@ -40,7 +40,17 @@ def draw(
     channels: int = 3,
     pool: NDArray[np.uint64] | None = None,
 ) -> Plan:
-    """Return the plan of a batch.
+    """Augmentation: draws how each picture is turned into another valid one, anew in every epoch.
+
+    For the pixel at q of a result, with its displacement d, lens k, homography H, color matrix C, exponent γ, noise n
+    of deviation s, and the standardization of its channel:
+
+        q' = H · lens(q + d(q)),   lens(p) = c + (p − c)(1 + k r²)
+        v = clip(C · picture(q'))
+        x = scale · clip(v^γ + s n) + offset
+
+    and with a partner y and share λ (mixup) x ← λ x + (1 − λ) y, for labels too. H = H₁ · H₂ · … composes all operations
+    of geometry, C all of color, each in the order of the recipe, so that a picture is interpolated once.
 
     Args:
         augmentation: the recipe's section, the name of a policy, or a list of operations.
@@ -53,9 +63,20 @@ def draw(
         pool: identities of all pictures that mixup and cutmix may take as partners. The plan then has a row more for
             each partner, whose position in the pool is in `others`. Without it, partners come from the batch itself.
 
+    Returns:
+        The plan, a row for each picture; `render` applies it.
+
     Raises:
         RecipeError: an operation on color for pictures of one channel, a size without pixels, identities that are no
             whole numbers, or a pool without pictures.
+
+    Torch: it has none of its own; torchvision's transforms draw from a global generator and resample once for each
+        operation.
+
+    Slides: as here, "every transformation that yields a valid image", with a list of kinds and without equations.
+
+    Source: Simard, Steinkraus and Platt, Best Practices for Convolutional Neural Networks (ICDAR 2003), for the practice;
+        the operations name their own.
     """
     keep_freed_memory()
     if channels not in (1, 3):

@@ -30,6 +30,7 @@ SIGMOID = "Sigmoid"
 RELU = "Rectified linear unit"
 WEIGHTS = "Weight initialization"
 PREPROCESSING = "Preprocessing"
+AUGMENTATION = "Image transformations to use for augmentation"
 BATCH = "Batch normalization"
 DROPOUT = "Dropout in the forward pass"
 MOMENTUM = "Adding momentum"
@@ -43,6 +44,7 @@ HEADINGS = (
     RELU,
     WEIGHTS,
     PREPROCESSING,
+    AUGMENTATION,
     BATCH,
     DROPOUT,
     REGULARIZATION,
@@ -103,6 +105,21 @@ TOPICS = (
     _preprocessing("center", ("channel", "pixel", "none"), "zero-center", "mean subtraction", "mean image"),
     _preprocessing("scale", ("channel", "pixel", "none"), "normalize", "standardize", "standard deviation"),
     _preprocessing("decorrelate", ("zca", "pca", "none"), "zca", "pca", "whiten", "whitening", "decorrelation"),
+    Topic(
+        "augmentation",
+        "augmentation",
+        "augmentation/draw.py",
+        "draw",
+        "augmentation.policy",
+        ("standard", "light", "strong", "trivial", "none"),
+        "tests/augmentation/test_draw.py",
+        AUGMENTATION,
+        (
+            *("data augmentation", "image transformations", "flip", "rotation", "translation", "scaling", "crop"),
+            *("elastic", "distortion", "brightness", "contrast", "saturation", "hue", "noise", "cutout", "erasing"),
+            *("mixup", "cutmix"),
+        ),
+    ),
     _normalization("batch_norm", "batch", BATCH, "batch", "batch normalization", "bn"),
     _normalization("group_norm", "group", BATCH, "group", "group normalization", "gn"),
     _normalization("no_normalization", "none", BATCH, "none"),
