@@ -49,8 +49,8 @@ def draw(
         v = clip(C · picture(q'))
         x = scale · clip(v^γ + s n) + offset
 
-    and with a partner y and share λ (mixup) x ← λ x + (1 − λ) y, for labels too. H = H₁ · H₂ · … composes all operations
-    of geometry, C all of color, each in the order of the recipe, so that a picture is interpolated once.
+    and with a partner y and share λ (mixup) x ← λ x + (1 − λ) y, for labels too. H = H₁ · H₂ · … composes what geometry
+    does, C what color does, each in the order of the recipe, so that a picture is interpolated once.
 
     Args:
         augmentation: the recipe's section, the name of a policy, or a list of operations.
@@ -75,8 +75,8 @@ def draw(
 
     Slides: as here, "every transformation that yields a valid image", with a list of kinds and without equations.
 
-    Source: Simard, Steinkraus and Platt, Best Practices for Convolutional Neural Networks (ICDAR 2003), for the practice;
-        the operations name their own.
+    Source: Simard, Steinkraus and Platt, Best Practices for Convolutional Neural Networks (ICDAR 2003), for the
+        practice; the operations name their own.
     """
     keep_freed_memory()
     if channels not in (1, 3):
