@@ -1,5 +1,6 @@
 """No "auto" is left, explicit choices stay, and each automatic one has its reason."""
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -120,14 +121,44 @@ def test_choices_of_an_automatic_network_reach_the_one_that_is_chosen():
     assert (network.normalization, network.dropout, network.pooling) == ("group", 0.4, "average")
 
 
-@pytest.mark.parametrize(("training", "policy"), [(1_000, "standard"), (100_000, "light")])
-def test_the_number_of_pictures_decides_the_augmentation(training, policy):
+@pytest.mark.parametrize(("training", "policy"), [(1_000, "standard"), (36_000, "light"), (100_000, "none")])
+def test_how_often_a_picture_is_seen_decides_the_augmentation(training, policy):
+    """540,000 passes on a processor, 10 epochs at least and 40 at most: 40, 15 and 10 epochs."""
     resolved = resolve(Recipe(), facts(training), CPU, decoder="pillow")
     chosen = resolved.recipe.augmentation
-    assert (chosen.policy, chosen.orientation) == ("custom", "mirror")
+    assert (chosen.policy, chosen.orientation) == ("none" if policy == "none" else "custom", "mirror")
     assert chosen.operations == policies.operations(policy, orientation="mirror", channels=3)
-    assert resolved.reasons["augmentation.policy"].startswith(f"{policy}: {training:,} training pictures")
+    assert resolved.reasons["augmentation.policy"].startswith(f"{policy}: ")
+    assert f"{training:,} training pictures" in resolved.reasons["augmentation.policy"]
     assert "augmentation.operations" not in resolved.reasons
+
+
+@pytest.mark.parametrize("training", [1_000, 100_000])
+def test_with_a_time_budget_the_number_of_pictures_decides_it(training):
+    recipe = apply_overrides(Recipe(), ["training.time_budget_minutes=5"])
+    resolved = resolve(recipe, facts(training), CPU, decoder="pillow")
+    listed = policies.operations("standard" if training < 20_000 else "light", orientation="mirror", channels=3)
+    assert resolved.recipe.augmentation.operations == listed
+
+
+@pytest.mark.parametrize(
+    "override", ["preprocessing.center=pixel", "preprocessing.scale=pixel", "preprocessing.decorrelate=zca"]
+)
+def test_pictures_stay_where_they_are_where_single_pixels_have_numbers(override):
+    recipe = apply_overrides(Recipe(), [override])
+    resolved = resolve(recipe, facts(1_000), CPU, decoder="pillow")
+    assert resolved.recipe.augmentation.policy == "none"
+    assert "single pixels" in resolved.reasons["augmentation.policy"]
+
+
+@pytest.mark.parametrize(
+    ("area", "found", "stored"), [(0.25, 512, 128), (0.01, 512, 128), (0.5, 512, 91), (0.25, 80, 80), (1.0, 512, 64)]
+)
+def test_pictures_are_stored_as_large_as_crops_need_and_the_pictures_are(area, found, stored):
+    crop = {"name": "crop", "area": [area, 1.0]}
+    recipe = apply_overrides(Recipe(), {"augmentation.operations": [crop], "data.image_size": 64})
+    known = replace(facts(1_000), median_height=found, median_width=found)
+    assert resolve(recipe, known, CPU, decoder="pillow").recipe.data.stored_size == stored
 
 
 def test_classes_named_like_digits_are_not_mirrored():

@@ -120,12 +120,12 @@ def test_early_stopping_waits_and_stops(digits, tmp_path):
 
 
 def test_a_time_budget_sets_the_epochs(digits, tmp_path):
-    recipe = apply_overrides(Recipe(), {"training.time_budget_minutes": 0.05, "network": "lenet"})
+    recipe = apply_overrides(Recipe(), {"training.time_budget_minutes": 0.15, "network": "lenet"})
     with made(tmp_path / "run", source="digits", overwrite=False) as path:
         session = start(prepare(survey(digits, recipe)), path)
         epochs = session.recipe.training.epochs
         assert epochs >= 1
-        assert "what fits 0.05 minutes" in session.resolved.reasons["training.epochs"]
+        assert "what fits 0.15 minutes" in session.resolved.reasons["training.epochs"]
         assert session.state.step == 0
         ends = [event for event in session.events() if isinstance(event, EpochEnd)]
     assert len(ends) == epochs

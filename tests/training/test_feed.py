@@ -1,0 +1,93 @@
+"""What the network is fed: by identity, standardized as in evaluation, and mixed with partners of the training split."""
+
+import numpy as np
+import pytest
+import torch
+
+from sightline import preprocessing
+from sightline.recipe import Recipe, apply_overrides
+from sightline.training import prepare, survey
+from sightline.training.feed import AHEAD, Feed
+
+STANDARD = ["rotation", "translation", "brightness", "gaussian_noise"]
+
+
+def feed_of(operations, tmp_path, **fields) -> Feed:
+    chance = np.random.default_rng(0)
+    images = chance.integers(0, 256, (60, 16, 12, 3), dtype=np.uint8)
+    labels = np.arange(60) % 3
+    policy = {"augmentation.operations": operations} if operations else {"augmentation.policy": "none"}
+    changes = {"data.image_size": [16, 12], "training.epochs": 30, "training.seed": 7, **policy, **fields}
+    prepared = prepare(survey((images, labels), apply_overrides(Recipe(), changes)), cache=tmp_path)
+    module = preprocessing.module(prepared.statistics)
+    return Feed(prepared, module, "cpu")
+
+
+def shown(feed: Feed, epoch: int, records: np.ndarray) -> np.ndarray:
+    (shard,) = feed.load(epoch, records)
+    return shard.inputs.numpy().copy()
+
+
+def test_without_augmentation_inputs_are_those_of_evaluation(tmp_path):
+    feed = feed_of([], tmp_path)
+    records = feed.prepared.split.train[:10]
+    pixels = torch.from_numpy(feed.prepared.pixels.gather(records))
+    np.testing.assert_array_equal(shown(feed, 3, records), feed.standardize(pixels).numpy())
+
+
+@pytest.mark.parametrize("operations", [STANDARD, ["crop", "mixup"], [{"name": "cutmix", "probability": 0.5}]])
+def test_a_picture_is_shown_alike_in_any_batch_and_otherwise_in_another_epoch(operations, tmp_path):
+    feed = feed_of(operations, tmp_path)
+    records = feed.prepared.split.train
+    whole = shown(feed, 2, records)
+    parts = [shown(feed, 2, records[start : start + 7]) for start in range(0, len(records), 7)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    np.testing.assert_array_equal(shown(feed, 2, records[::-1]), whole[::-1])
+    assert (shown(feed, 3, records) != whole).any()
+
+
+def test_an_operation_that_changes_nothing_leaves_the_standardized_picture(tmp_path):
+    """The standardization in the plan is that of evaluation, within the rounding of float32."""
+    feed = feed_of([{"name": "brightness", "factor": [1, 1]}], tmp_path)
+    records = feed.prepared.split.train
+    pixels = torch.from_numpy(feed.prepared.pixels.gather(records))
+    np.testing.assert_allclose(shown(feed, 1, records), feed.standardize(pixels).numpy(), atol=2e-6)
+
+
+@pytest.mark.parametrize("fields", [{"preprocessing.center": "pixel"}, {"preprocessing.decorrelate": "zca"}])
+def test_statistics_of_single_pixels_are_applied_after_the_augmentation(fields, tmp_path):
+    feed = feed_of([{"name": "horizontal_flip", "probability": 1.0}], tmp_path, **fields)
+    records = feed.prepared.split.train
+    flipped = np.flip(feed.prepared.pixels.gather(records), axis=2).copy()
+    expected = feed.standardize(torch.from_numpy(flipped)).numpy()
+    np.testing.assert_allclose(shown(feed, 1, records), expected, atol=1e-4)
+
+
+def test_labels_are_mixed_as_the_pixels_are(tmp_path):
+    feed = feed_of(["mixup"], tmp_path)
+    prepared, records = feed.prepared, feed.prepared.split.train
+    (shard,) = feed.load(1, records)
+    plan = feed.plan(1, records)
+    partners = prepared.split.train[plan.others][plan.partner - plan.own]
+    assert set(partners) <= set(prepared.split.train)
+    np.testing.assert_array_equal(shard.mixture.labels.numpy(), prepared.catalogue.labels[partners])
+    np.testing.assert_allclose(shard.mixture.own.numpy(), plan.weight, atol=1e-7)
+    own, other = (feed.standardize(torch.from_numpy(prepared.pixels.gather(each))) for each in (records, partners))
+    weight = torch.from_numpy(plan.weight).float()[:, None, None, None]
+    torch.testing.assert_close(shard.inputs, weight * own + (1 - weight) * other, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(shard.targets(3).sum(1).numpy(), 1.0, atol=1e-6)
+
+
+def test_batches_that_are_prepared_ahead_are_not_overwritten(tmp_path):
+    feed = feed_of(STANDARD, tmp_path)
+    order = np.array_split(feed.prepared.split.train, 12)
+    kept = [feed.load(1, records)[0].inputs for records in order[: AHEAD + 2]]
+    for records, inputs in zip(order, kept, strict=False):
+        np.testing.assert_array_equal(inputs.numpy(), shown(feed_of(STANDARD, tmp_path), 1, records))
+
+
+def test_crops_draw_from_larger_pictures(tmp_path):
+    feed = feed_of([{"name": "crop", "area": [0.25, 0.3]}], tmp_path, **{"data.image_size": [8, 6]})
+    assert feed.prepared.training_pixels.shape[1:3] == (16, 12)
+    assert feed.prepared.pixels.shape[1:3] == (8, 6)
+    assert shown(feed, 1, feed.prepared.split.train[:5]).shape == (5, 3, 8, 6)
