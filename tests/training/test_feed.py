@@ -1,4 +1,4 @@
-"""What the network is fed: by identity, standardized as in evaluation, and mixed with partners of the training split."""
+"""What the network is fed: by identity, standardized as in evaluation, mixed with partners of the training split."""
 
 import numpy as np
 import pytest
