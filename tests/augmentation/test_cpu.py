@@ -138,6 +138,8 @@ def test_tensors_give_channels_last_tensors_of_the_same_numbers(pictures):
     assert found.shape == (3, 3, 12, 17)
     assert found.is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_array_equal(found.permute(0, 2, 3, 1).numpy(), render(images, plan))
+    short = render(torch.from_numpy(images), plan, dtype=torch.bfloat16)
+    assert torch.equal(short, found.to(torch.bfloat16))
 
 
 def test_results_go_where_there_is_room(pictures):

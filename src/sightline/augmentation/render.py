@@ -13,7 +13,7 @@ from sightline.augmentation.plan import Plan
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, dtype
 
 
 @overload
@@ -28,7 +28,11 @@ def render(
 
 @overload
 def render(
-    images: UInt8[Tensor, "picture height width channel"], plan: Plan, *, threads: int | None = None, out: None = None
+    images: UInt8[Tensor, "picture height width channel"],
+    plan: Plan,
+    *,
+    threads: int | None = None,
+    dtype: dtype | None = None,
 ) -> Float[Tensor, "own channel height width"]: ...
 
 
@@ -38,6 +42,7 @@ def render(
     *,
     threads: int | None = None,
     out: ndarray | None = None,
+    dtype: dtype | None = None,
 ) -> ndarray | Tensor:
     """Return what `plan` makes of `images`: one resampling, one color transform, one pass.
 
@@ -51,6 +56,7 @@ def render(
         threads: threads on a CPU; all where None. They change no bit of the result.
         out: for arrays, room for every row of the plan, float32 and contiguous; the result is its beginning. Fresh
             memory costs about a third of the time, since the system clears it first.
+        dtype: for tensors, the type of the result; None for float32 on a CPU and bfloat16 on a CUDA device.
 
     Raises:
         DataError: pictures of another number, size or type than the plan is for.
@@ -65,11 +71,11 @@ def render(
         from sightline.augmentation import cpu
 
         return cpu.render(images, plan, threads=threads, out=out)
+    import torch
+
     if images.device.type == "cuda" and find_spec("triton") is not None:
         from sightline.augmentation.gpu import render_on_gpu
 
-        return render_on_gpu(images, plan)
-    import torch
-
+        return render_on_gpu(images, plan, dtype=dtype or torch.bfloat16)
     rendered = render(images.cpu().numpy(), plan, threads=threads)
-    return torch.from_numpy(rendered).permute(0, 3, 1, 2).to(images.device)
+    return torch.from_numpy(rendered).permute(0, 3, 1, 2).to(images.device, dtype or torch.float32)

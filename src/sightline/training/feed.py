@@ -79,11 +79,13 @@ class Feed:
         return plan if affine is None else plan.standardized(*affine)
 
     def _rendered(self, images: NDArray[np.uint8], plan: Plan) -> Tensor:
+        recipe = self.prepared.resolved.recipe.training
         if self.device == "cuda":
-            rendered = augmentation.render(torch.from_numpy(images).to(self.device, non_blocking=True), plan)
+            precision = torch.bfloat16 if recipe.precision == "bfloat16" else torch.float32
+            moved = torch.from_numpy(images).to(self.device, non_blocking=True)
+            rendered = augmentation.render(moved, plan, dtype=precision)
         else:
-            threads = settled(self.prepared.resolved.recipe.training.threads)
-            found = augmentation.render(images, plan, threads=threads, out=self._room(plan))
+            found = augmentation.render(images, plan, threads=settled(recipe.threads), out=self._room(plan))
             rendered = torch.from_numpy(found).permute(0, 3, 1, 2).to(self.device)
         if preprocessing.by_channel(self.prepared.statistics) is not None:
             return rendered
