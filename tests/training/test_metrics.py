@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
@@ -18,6 +18,7 @@ def predictions(seed: int, count: int, classes: int) -> tuple[np.ndarray, np.nda
     return log_probabilities, generator.integers(0, classes, size=count)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 60), st.integers(2, 12))
 def test_every_metric_is_scikit_learns(seed, count, classes):
     log_probabilities, labels = predictions(seed, count, classes)

@@ -118,7 +118,8 @@ def policy_table() -> Iterator[str]:
     yield ""
     yield (
         f"`auto` is `standard` where each picture is seen {policies.ENOUGH_EPOCHS} times or more, `light` from "
-        f"{policies.FEW_EPOCHS} times on, and `none` below, or where preprocessing has numbers for single pixels. "
+        f"{policies.FEW_EPOCHS} times on, and `none` below, for pictures under "
+        f"{policies.SMALLEST_SIDE} px, or where preprocessing has numbers for single pixels. "
         "With a time budget, whose epochs are counted later, it is `standard` below "
         f"{policies.MANY_PICTURES:,} training pictures "
         "and `light` from there on."

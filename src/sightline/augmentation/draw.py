@@ -102,6 +102,11 @@ def draw(
 
 def _identities(keys: ArrayLike, where: str) -> NDArray[np.uint64]:
     given = np.atleast_1d(np.asarray(keys))
+    if given.dtype.kind == "f" and not isinstance(keys, np.ndarray):
+        # NumPy makes floats of a list that has numbers on both sides of 2⁶³; as objects they stay whole.
+        whole = np.atleast_1d(np.asarray(keys, dtype=object))
+        if all(isinstance(key, int) and 0 <= key < 2**64 for key in whole):
+            return whole.astype(np.uint64)
     if given.size and (given.dtype.kind not in "iu" or (given < 0).any()):
         found = given[:3].tolist()
         raise RecipeError(f"{where}: found {found}, wanted the pictures' identities, whole numbers from 0 to 2⁶⁴ − 1.")

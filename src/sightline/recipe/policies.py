@@ -16,6 +16,8 @@ MANY_PICTURES = 20_000
 ENOUGH_EPOCHS = 20
 """Epochs from which a picture is learned by heart where it is always shown alike."""
 FEW_EPOCHS = 12
+SMALLEST_SIDE = 16
+"""Pixels below which turning and moving blur what little there is."""
 DIGITS_AND_LETTERS = re.compile(
     r"(digit|letter|char|class|sample)?[ _-]*([0-9]{1,3}|[a-z]|zero|one|two|three|four|five|six|seven|eight|nine|ten)"
     r"([ _-]+(upper|lower|capital|small))?",
@@ -75,16 +77,19 @@ def operations(policy: ListedPolicy, *, orientation: SettledOrientation, channel
     return tuple(each for each in listed if channels == 3 or not isinstance(each, NEEDS_COLOR))
 
 
-def automatic(*, training: int, epochs: int | None, moved_statistics: bool) -> tuple[ListedPolicy, str]:
+def automatic(*, training: int, epochs: int | None, side: int, moved_statistics: bool) -> tuple[ListedPolicy, str]:
     """Return the policy for a training, and why.
 
     Args:
         training: pictures to train on.
         epochs: how often each is seen; None where a time budget will tell.
+        side: of the pictures as the network sees them, in pixels.
         moved_statistics: preprocessing has numbers for single pixels, which hold for pictures that are not moved.
     """
     if moved_statistics:
         return "none", "preprocessing by single pixels holds for pictures that stay where they are"
+    if side < SMALLEST_SIDE:
+        return "none", f"pictures of {side} px have no pixel to spare"
     if epochs is None:
         few = training < MANY_PICTURES
         return ("standard" if few else "light"), f"{training:,} training pictures, seen as often as time allows"

@@ -68,7 +68,7 @@ def resolve(recipe: Recipe, facts: DataFacts, machine: Machine, *, decoder: str)
     size = chosen.fields["data"]["image_size"]
     side = size if isinstance(size, int) else min(size)
     _training(chosen, facts, machine, side)
-    _augmentation(chosen, recipe.augmentation, facts)
+    _augmentation(chosen, recipe.augmentation, facts, side)
     chosen.settle("data.stored_size", *_stored_size(chosen, facts))
     _network(chosen, recipe.network, facts, machine, side)
     name = chosen.fields["optimizer"]["name"]
@@ -102,7 +102,7 @@ def _data(chosen: _Choices, facts: DataFacts, machine: Machine, decoder: str) ->
     )
 
 
-def _augmentation(chosen: _Choices, wanted: Augmentation, facts: DataFacts) -> None:
+def _augmentation(chosen: _Choices, wanted: Augmentation, facts: DataFacts, side: int) -> None:
     channels = chosen.fields["data"]["channels"]
     if (sentence := gray_refuses(wanted.operations, channels=channels)) is not None:
         raise RecipeError(sentence)
@@ -114,6 +114,7 @@ def _augmentation(chosen: _Choices, wanted: Augmentation, facts: DataFacts) -> N
         policy, why = policies.automatic(
             training=facts.training,
             epochs=None if epochs == "auto" else epochs,
+            side=side,
             moved_statistics="pixel" in preprocessing.values() or preprocessing["decorrelate"] != "none",
         )
         chosen.reasons["augmentation.policy"] = f"{policy}: {why}"
