@@ -6,11 +6,12 @@ import contextlib
 import errno
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from sightline.errors import OutputError
 
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
@@ -23,24 +24,39 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        # Not tempfile: it makes files that nobody else may read.
-        temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.part")
-        descriptor = os.open(temporary, _FLAGS, 0o666)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-        _sync_folder(path.parent)
+        with replacing(path) as descriptor, os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(data)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({_reason(error, len(data))}).") from error
     except ValueError as error:  # a NUL, or half of a surrogate pair
         raise OutputError(f"{os.fspath(path)!a}: cannot be written (no file can have this name).") from error
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[int]:
+    """Give the descriptor of a temporary file that takes the place of `path` at the end, all at once.
+
+    Readers see the old file or the whole new one, several writers may work at the same time (the last one stays), and
+    a failure inside the block leaves nothing behind. Its name ends in `.part`.
+
+    Raises:
+        OSError: the folder is missing or read-only, or the disk is full.
+    """
+    # Not tempfile: it makes files that nobody else may read.
+    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.part")
+    descriptor = os.open(temporary, _NEW_FILE, 0o666)
+    try:
+        try:
+            yield descriptor
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(path.parent)
 
 
 def _reason(error: OSError, size: int) -> str:

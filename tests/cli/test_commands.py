@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import COMMAND, fails, sightline
 from PIL import Image
 from safetensors.numpy import save_file
 from sklearn.datasets import load_digits
@@ -23,19 +24,6 @@ QUICK = [
     "--set",
     "training.threads=1",
 ]
-
-
-def sightline(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sightline.cli.main", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
-
-
-def fails(done: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
-    """One clear message on standard error, the documented code, and no traceback."""
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    for words in said:
-        assert words in done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +180,7 @@ def test_a_read_only_place_is_named_before_any_work(folder, tmp_path):
 
 def test_a_disk_without_room_is_one_sentence(folder, tmp_path):
     resource = pytest.importorskip("resource", reason="no limits on the size of files on this system")
-    command = [sys.executable, "-m", "sightline.cli.main", "train", str(folder), "--out", "run", *QUICK]
+    command = [*COMMAND, "train", str(folder), "--out", "run", *QUICK]
     done = subprocess.run(
         command,
         cwd=tmp_path,

@@ -4,12 +4,11 @@ import base64
 import io
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import fails, sightline
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -17,19 +16,6 @@ from sightline import preprocessing
 from sightline.recipe import Recipe, apply_overrides
 from sightline.training import prepare, survey
 from sightline.training.feed import Feed
-
-
-def preview(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sightline.cli.main", "preview", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
-
-
-def fails(done: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
-    """One clear message on standard error, the documented code, and no traceback."""
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    for words in said:
-        assert words in done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +43,9 @@ def embedded(page: str) -> list[Image.Image]:
 
 
 def test_a_sheet_and_a_page_of_the_whole_recipe(folder, tmp_path):
-    done = preview(folder, "--set", "augmentation.policy=standard", "--classes", 3, "--draws", 2, cwd=tmp_path)
+    done = sightline(
+        "preview", folder, "--set", "augmentation.policy=standard", "--classes", 3, "--draws", 2, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert "Wrote preview.png" in done.stdout
     assert "Wrote preview.html" in done.stdout
@@ -98,7 +86,7 @@ def test_a_record_is_exactly_what_the_network_is_shown(folder, tmp_path):
     catalogue, training = prepared.catalogue, prepared.split.train
     name = catalogue.name(int(training[5]))
     overrides = [part for field, value in fields.items() for part in ("--set", f"{field}={json.dumps(value)}")]
-    done = preview(folder, *overrides, "--record", name, "--epoch", 3, "--out", "one.html", cwd=tmp_path)
+    done = sightline("preview", folder, *overrides, "--record", name, "--epoch", 3, "--out", "one.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (shard,) = Feed(prepared, preprocessing.module(prepared.statistics), "cpu").load(3, training[:9])
     network_sees = shard.inputs[5].numpy()
@@ -116,7 +104,9 @@ def test_a_record_is_exactly_what_the_network_is_shown(folder, tmp_path):
 
 def test_a_record_that_is_held_out_is_left_as_it_is(folder, prepared, tmp_path):
     name = prepared.catalogue.name(int(prepared.split.test[0]))
-    done = preview(folder, "--set", "augmentation=strong", "--record", name, "--out", "one.html", cwd=tmp_path)
+    done = sightline(
+        "preview", folder, "--set", "augmentation=strong", "--record", name, "--out", "one.html", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert "test), epoch 1" in done.stdout
     assert "held out: left as it is" in done.stdout
@@ -125,10 +115,20 @@ def test_a_record_that_is_held_out_is_left_as_it_is(folder, prepared, tmp_path):
 
 
 def test_a_name_that_fits_none_or_several(folder, tmp_path):
-    fails(preview(folder, "--record", "animal ax/100000.png", cwd=tmp_path), 3, "no usable picture", "Did you mean")
-    fails(preview(folder, "--record", "0.png", cwd=tmp_path), 3, "pictures whose name ends in '0.png'", "in full")
+    fails(
+        sightline("preview", folder, "--record", "animal ax/100000.png", cwd=tmp_path),
+        3,
+        "no usable picture",
+        "Did you mean",
+    )
+    fails(
+        sightline("preview", folder, "--record", "0.png", cwd=tmp_path),
+        3,
+        "pictures whose name ends in '0.png'",
+        "in full",
+    )
     assert not list(tmp_path.iterdir())
-    done = preview(folder, "--record", "/117.png", "--out", "new/place", cwd=tmp_path)
+    done = sightline("preview", folder, "--record", "/117.png", "--out", "new/place", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert sorted(file.name for file in (tmp_path / "new" / "place").iterdir()) == ["preview.html", "preview.png"]
 
@@ -145,19 +145,21 @@ def test_a_name_that_fits_none_or_several(folder, tmp_path):
 )
 def test_mistakes_are_one_sentence_and_write_nothing(folder, tmp_path, arguments, code, said):
     (tmp_path / "photo.png").write_bytes(b"a photograph")
-    fails(preview(folder, *arguments, cwd=tmp_path), code, said)
+    fails(sightline("preview", folder, *arguments, cwd=tmp_path), code, said)
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"a photograph"]
 
 
 def test_nothing_is_written_among_the_pictures(folder, tmp_path):
     before = sorted(folder.rglob("*"))
-    fails(preview(".", cwd=folder), 6, "taken for a picture to train on")
+    fails(sightline("preview", ".", cwd=folder), 6, "taken for a picture to train on")
     assert sorted(folder.rglob("*")) == before
 
 
 def test_an_earlier_preview_is_replaced_and_a_single_file_is_the_only_one(folder, tmp_path):
     for policy in ("none", "light"):
-        done = preview(folder, "--set", f"augmentation={policy}", "--out", "a.PNG", "--draws", 1, cwd=tmp_path)
+        done = sightline(
+            "preview", folder, "--set", f"augmentation={policy}", "--out", "a.PNG", "--draws", 1, cwd=tmp_path
+        )
         assert done.returncode == 0, done.stderr
         with Image.open(tmp_path / "a.PNG") as picture:
             width = picture.width

@@ -14,7 +14,7 @@ import pytest
 
 from sightline.data import Limits, build_catalogue, facts, files, open_source, split
 from sightline.data.folder import FolderSource
-from sightline.data.reading import in_order
+from sightline.data.reading import in_threads
 from sightline.data.remembered import location
 from sightline.data.source import TEST
 from sightline.errors import DataError
@@ -229,7 +229,7 @@ def test_few_tasks_in_flight():
             started[0] += 1
         return task
 
-    for result in in_order(work, range(5000), 3):
+    for result in in_threads(work, range(5000), 3):
         taken += 1
         assert result == taken - 1
         most[0] = max(most[0], started[0] - taken)

@@ -358,13 +358,13 @@ def test_a_store_serves_where_another_process_keeps_it_from_being_replaced(catal
 def test_arrays_are_chunked_not_sent_one_by_one(tmp_path, monkeypatch):
     catalogue = of_arrays(5000, 28, 28)
     sent: list[int] = []
-    within = module.in_order
+    within = module.in_threads
 
     def counted(work: Any, tasks: Any, threads: int) -> Any:
         sent.append(len(tasks))
         return within(work, tasks, threads)
 
-    monkeypatch.setattr(module, "in_order", counted)
+    monkeypatch.setattr(module, "in_threads", counted)
     stored = store(catalogue, tmp_path, size=(28, 28), channels=1)
     assert sent == [5]
     order = np.argsort(catalogue.index)

@@ -24,7 +24,8 @@ from sightline.errors import DataError, RecipeError
 from sightline.model.compute import group_size
 from sightline.model.limits import PredictionLimits, limits_of
 from sightline.model.predictions import Predictions
-from sightline.model.workers import in_order, workers
+from sightline.model.workers import workers
+from sightline.ordered import in_order
 from sightline.recipe import Recipe, apply_overrides
 from sightline.recipe.network import VGG, He, LeNet, ResNet
 

@@ -44,6 +44,14 @@ def _value(bits: Any, shift: Any) -> Any:
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
+def _weights(fx: Any, fy: Any) -> Any:
+    """Return what the four pixels around a place weigh: upper left, upper right, lower left, lower right."""
+    both = fx * fy
+    lower, right = fy - both, fx - both
+    return (np.float32(1.0) - fx) - lower, right, lower, both
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
 def _within(value: Any, low: Any, high: Any) -> Any:
     value = value if value > low else low
     return value if value < high else high
@@ -70,11 +78,7 @@ def blended(upper: Any, lower: Any, fx: Any, fy: Any, color: Any, low: Any, high
     low_0, low_1, low_2 = low[0], low[1], low[2]
     high_0, high_1, high_2 = high[0], high[1], high[2]
     for x in range(fx.shape[0]):
-        wx, wy = load(fx, x), load(fy, x)
-        d = wx * wy
-        c = wy - d
-        b = wx - d
-        a = (np.float32(1.0) - wx) - c
+        a, b, c, d = _weights(load(fx, x), load(fy, x))
         u0, u1 = load(upper, 2 * x), load(upper, 2 * x + 1)
         v0, v1 = load(lower, 2 * x), load(lower, 2 * x + 1)
         red = a * _value(u0, 0) + b * _value(u0, 24) + c * _value(v0, 0) + d * _value(v0, 24)
@@ -91,11 +95,7 @@ def blended_gray(both: Any, fx: Any, fy: Any, color: Any, low: Any, high: Any, o
     wide_vectors()
     factor, shift, least, most = color[0, 0], color[0, 1], low[0], high[0]
     for x in range(fx.shape[0]):
-        wx, wy = load(fx, x), load(fy, x)
-        d = wx * wy
-        c = wy - d
-        b = wx - d
-        a = (np.float32(1.0) - wx) - c
+        a, b, c, d = _weights(load(fx, x), load(fy, x))
         bits = load(both, x)
         value = a * _value(bits, 0) + b * _value(bits, 8) + c * _value(bits, 16) + d * _value(bits, 24)
         store(out, x, _within(factor * value + shift, least, most))

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from sightline.errors import DataError, ModelFileError
 
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
-
 
 def model_in(argument: str) -> Path:
     """Return the model file that is meant: the argument itself, or the one in a run's directory.
@@ -28,13 +26,15 @@ def pictures(arguments: tuple[str, ...]) -> list[Path]:
     Raises:
         DataError: a folder holds no pictures.
     """
+    from sightline.data import files
+
     found: list[Path] = []
     for argument in arguments:
         path = Path(argument)
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
+        inside = sorted(p for p in path.rglob("*") if files.is_picture(p.name) and p.is_file())
         if not inside:
             raise DataError(f"{argument}: found no pictures in this folder. Name files, or another folder.")
         found += inside

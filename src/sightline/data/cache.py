@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from sightline import writing
 from sightline.errors import OutputError
 
 VARIABLE = "SIGHTLINE_CACHE"
 
 _ABANDONED_SECONDS = 24 * 3600
-_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def cache_folder() -> Path:
@@ -40,10 +39,7 @@ def ready(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, needed: int | None = None) -> Iterator[int]:
-    """Give the descriptor of a temporary file that takes the place of `path` at the end, all at once.
-
-    Readers see the old file or the whole new one, several writers may work at the same time (the last one stays), and
-    a failure inside the block leaves nothing behind.
+    """Give the descriptor of a temporary file that takes the place of `path` in the cache: `writing.replacing`.
 
     Args:
         path: the file to write; its folder is created.
@@ -55,24 +51,10 @@ def replacing(path: Path, *, needed: int | None = None) -> Iterator[int]:
     folder = ready(path.parent)
     _remove_abandoned(folder)
     try:
-        temporary = folder / f".{path.name}.{secrets.token_hex(4)}.part"
-        descriptor = os.open(temporary, _NEW_FILE, 0o666)  # less the umask, unlike tempfile's 0600
+        with writing.replacing(path) as descriptor:
+            yield descriptor
     except OSError as error:
         raise unwritable(folder, error, needed) from error
-    try:
-        try:
-            yield descriptor
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
-        _sync_folder(folder)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            raise unwritable(folder, error, needed) from error
-        raise
 
 
 def room_for(needed: int, folder: Path) -> None:
@@ -103,16 +85,3 @@ def _remove_abandoned(folder: Path) -> None:
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
                 part.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    # A rename alone may be lost with the power; Windows cannot open folders, and needs no such call.
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass  # some network file systems refuse to sync folders; the file itself is safe
-    finally:
-        os.close(descriptor)

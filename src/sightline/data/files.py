@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sightline.data.limits import Limits, Refused
 
 # fmt: off
-PICTURE_SUFFIXES = frozenset((
+_PICTURE_SUFFIXES = frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
     ".pnm", ".jp2", ".avif", ".heic", ".heif",
 ))
@@ -46,7 +46,12 @@ def ignored(name: str) -> bool:
     stem, ending = os.path.splitext(lower)
     if name.startswith(".") or ending in _OTHER_SUFFIXES or lower in _LITTER:
         return True
-    return stem in _LITTER and ending not in PICTURE_SUFFIXES
+    return stem in _LITTER and ending not in _PICTURE_SUFFIXES
+
+
+def is_picture(name: str) -> bool:
+    """Return whether a file is taken for a picture by its name alone."""
+    return suffix(name) in _PICTURE_SUFFIXES and not ignored(name)
 
 
 def ignored_folder(name: str) -> bool:

@@ -120,7 +120,7 @@ class _Listing:
     def loose(self, entries: Sequence[os.DirEntry[str]]) -> None:
         """Take note of files that lie beside the class folders."""
         for entry in entries:
-            if not files.ignored(entry.name) and files.suffix(entry.name) in files.PICTURE_SUFFIXES:
+            if files.is_picture(entry.name):
                 self.refuse(entry.path, "lies beside the class folders; wanted it inside one of them")
 
     def walk(self, classes: Sequence[tuple[str, str]], subset: int) -> None:
@@ -293,7 +293,7 @@ def _holds_folders(path: str) -> bool:
 
 
 def _no_classes(name: str, loose: Sequence[os.DirEntry[str]]) -> DataError:
-    pictures = sum(files.suffix(entry.name) in files.PICTURE_SUFFIXES for entry in loose)
+    pictures = sum(files.is_picture(entry.name) for entry in loose)
     if not loose:
         found = "the folder is empty"
     elif pictures:

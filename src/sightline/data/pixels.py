@@ -22,7 +22,7 @@ from sightline.data.decode import Decoder, decode, decoder_version
 from sightline.data.formats import calm
 from sightline.data.limits import Limits, PassingRefusal, Refused
 from sightline.data.progress import Progress, Silent
-from sightline.data.reading import digest, in_order
+from sightline.data.reading import digest, in_threads
 from sightline.data.resize import Resize
 from sightline.errors import DataError, OutputError
 
@@ -239,7 +239,7 @@ def _build(
     progress.start("decoding", len(order))
     try:
         with replacing(path, needed=needed) as descriptor, calm():
-            for chunk, results in zip(chunks, in_order(work, chunks, threads), strict=True):
+            for chunk, results in zip(chunks, in_threads(work, chunks, threads), strict=True):
                 for position, result in zip(chunk.tolist(), results, strict=True):
                     if isinstance(result, _Failure):
                         refused.append((position, result.reason))

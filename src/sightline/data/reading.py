@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +16,11 @@ from sightline.data.limits import Limits, Refused
 from sightline.data.progress import Progress
 from sightline.data.remembered import ENTRY, recall, remember
 from sightline.data.source import Source
+from sightline.ordered import Result, Task, in_order
 
 READ_AT_ONCE = 32
 """Items in one task of a thread."""
 
-Result = TypeVar("Result")
-Task = TypeVar("Task")
 _Seen = tuple[bytes, int, int, int, int]
 
 
@@ -59,7 +56,7 @@ def examine(
 
         chunks = [missing[at : at + READ_AT_ONCE] for at in range(0, len(missing), READ_AT_ONCE)]
         with calm():
-            for chunk, failures in zip(chunks, in_order(look, chunks, threads), strict=True):
+            for chunk, failures in zip(chunks, in_threads(look, chunks, threads), strict=True):
                 refused.update(failures)
                 progress.advance(len(chunk))
     finally:
@@ -71,20 +68,14 @@ def examine(
     return entries, refused
 
 
-def in_order(work: Callable[[Task], Result], tasks: Sequence[Task], threads: int) -> Iterator[Result]:
+def in_threads(work: Callable[[Task], Result], tasks: Sequence[Task], threads: int) -> Iterator[Result]:
     """Yield `work` of every task, in their order, from threads; at most two tasks per thread are in flight."""
     if threads <= 1:
         yield from map(work, tasks)
         return
     pool = ThreadPoolExecutor(threads, thread_name_prefix="sightline-read")
-    flying: deque[Future[Result]] = deque()
     try:
-        for task in tasks:
-            if len(flying) >= 2 * threads:
-                yield flying.popleft().result()
-            flying.append(pool.submit(work, task))
-        while flying:
-            yield flying.popleft().result()
+        yield from in_order(pool, work, tasks, ahead=2 * threads)
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -22,7 +22,8 @@ from sightline.model.limits import limits_of, restated
 from sightline.model.predicting import decoding, predict
 from sightline.model.predictions import Predictions, check_top
 from sightline.model.views import TestTime, View, averaged, views
-from sightline.model.workers import in_order, workers
+from sightline.model.workers import workers
+from sightline.ordered import in_order
 from sightline.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from sightline.errors import DataError
 from sightline.model.compute import Group
 from sightline.model.description import InputRules
 from sightline.model.inputs import Item
-from sightline.model.workers import in_order, workers
+from sightline.model.workers import workers
+from sightline.ordered import in_order
 
 LISTED = 20
 """Refused pictures that a message names."""

@@ -1,16 +1,11 @@
-"""Worker threads in which torch computes alone, and work that comes back in order."""
+"""Worker threads in which torch computes alone."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
-
-T = TypeVar("T")
-R = TypeVar("R")
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 _starting = threading.Lock()
 
@@ -44,14 +39,3 @@ def workers(count: int) -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], tasks: Iterable[T], *, ahead: int) -> Iterator[R]:
-    """Yield `work(task)` in the order of `tasks`, with at most `ahead` results under way or waiting."""
-    waiting: deque[Future[R]] = deque()
-    for task in tasks:
-        waiting.append(pool.submit(work, task))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

@@ -65,9 +65,9 @@ def show(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return printable(json.dumps(value, ensure_ascii=False))
+            return escaped(json.dumps(value, ensure_ascii=False))
         case dict():
-            return "{" + ", ".join(f"{printable(str(key))} = {show(entry)}" for key, entry in value.items()) + "}"
+            return "{" + ", ".join(f"{escaped(str(key))} = {show(entry)}" for key, entry in value.items()) + "}"
         case list() | tuple():
             return "[" + ", ".join(show(entry) for entry in value) + "]"
         case Choices():
@@ -76,7 +76,7 @@ def show(value: object) -> str:
             return str(value)
 
 
-def printable(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text with TOML escapes for what a terminal would not show or would obey."""
     return "".join(letter if letter.isprintable() else _escape(ord(letter)) for letter in text)
 

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from sightline.errors import RecipeError
 from sightline.recipe.choices import Choices
-from sightline.recipe.fields import branches, choice, default, either, entries, places, printable, show, wanted
+from sightline.recipe.fields import branches, choice, default, either, entries, escaped, places, show, wanted
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -32,7 +32,7 @@ class Mistake:
     says: str
 
     def __str__(self) -> str:
-        return f"{_shortened(printable(self.where))}: {self.says}" if self.where else self.says
+        return f"{_shortened(escaped(self.where))}: {self.says}" if self.where else self.says
 
 
 def recipe_error(where: str, mistakes: Sequence[Mistake], overridden: Collection[str] = ()) -> RecipeError:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sightline import augmentation, preprocessing
 from sightline.augmentation import Plan
-from sightline.model.workers import in_order
+from sightline.ordered import in_order
 from sightline.recipe.choices import settled
 from sightline.training.prepare import Prepared
 from sightline.training.step import Mixture, Shard, Standardize
