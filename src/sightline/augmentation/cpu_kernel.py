@@ -75,11 +75,12 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
     # Small pictures are worked on several rows at a time, so that loops are long enough to be worth starting.
     tile = min(height, max(1, TILE // width))
     pixels = tile * width
-    ix, iy = np.empty(pixels, np.int32), np.empty(pixels, np.int32)
-    fx, fy = np.empty(pixels, np.float32), np.empty(pixels, np.float32)
-    dx, dy = np.empty(width, np.float32), np.empty(width, np.float32)
-    upper, lower = np.empty(pixels, np.uint64), np.empty(pixels, np.uint64)
-    both = np.empty(pixels, np.uint32)
+    ix, iy = _room(pixels).view(np.int32), _room(pixels).view(np.int32)
+    fx, fy = _room(pixels), _room(pixels)
+    dx, dy = _room(pixels), _room(pixels)
+    far = np.zeros(2, np.float32)
+    upper, lower = _room(2 * pixels).view(np.uint64), _room(2 * pixels).view(np.uint64)
+    both = _room(pixels).view(np.uint32)
     words = np.empty((width * channels + 7) // 8 * 4, np.uint32)
     normal = np.empty(width * channels + 1, np.float32)
     row_scale, row_offset = np.empty(width * channels, np.float32), np.empty(width * channels, np.float32)
@@ -91,9 +92,20 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
     white, black = scale + offset, offset
     for i in range(begin, end):
         given = filtered[which[i]] if which[i] >= 0 else images[i]
+        moves = grid.shape[2] > 0 and np.any(grid[i])
+        far[:] = 0.0
+        if moves:
+            place.spread(grid[i, 0], first_column, column_weights, grid_x)
+            place.spread(grid[i, 1], first_column, column_weights, grid_y)
+            far[0], far[1] = np.abs(grid[i, 0]).max(), np.abs(grid[i, 1]).max()
+        straight = lens[i] == 0.0 and not is_curved(homography[i], width, height)
+        pairs = straight and interpolation == BILINEAR and fill != CONSTANT and sides.min() > 1
+        if pairs and fill == REFLECT:
+            least_x, most_x, least_y, most_y = place.bounds(homography[i], 0, height - 1, width, far)
+            pairs = least_x > -source_width and most_x < 2 * source_width - 1
+            pairs = pairs and least_y > -source_height and most_y < 2 * source_height - 1
         # Two pixels are read at once, so that the last picture, behind which is no memory of ours, is copied too.
         last = which[i] == filtered.shape[0] - 1 if which[i] >= 0 else i == images.shape[0] - 1
-        pairs = fill != CONSTANT and interpolation == BILINEAR and min(source_height, source_width) > 1
         if pairs and not last:
             picture = given.reshape(source_height * source_width * channels)
             stride, origin = source_width * channels, 0
@@ -101,43 +113,59 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
             framed(given, fill, fill_value, source)
             picture, stride, origin = source, framed_stride, MARGIN * (framed_stride + channels)
         flat = out[i].reshape(height * width * channels)
-        moves = grid.shape[2] > 0 and np.any(grid[i])
-        if moves:
-            place.spread(grid[i, 0], first_column, column_weights, grid_x)
-            place.spread(grid[i, 1], first_column, column_weights, grid_y)
-        straight = lens[i] == 0.0 and not is_curved(homography[i], width, height)
         for top in range(0, height, tile):
             rows = min(tile, height - top)
-            for r in range(rows):
-                y = top + r
-                here = slice(r * width, (r + 1) * width)
-                if moves:
-                    place.displaced(grid_x, first_row[y], row_weights[y], dx)
-                    place.displaced(grid_y, first_row[y], row_weights[y], dy)
-                if straight:
-                    place.affine(homography[i], y, moves, dx, dy, ix[here], iy[here], fx[here], fy[here])
-                else:
-                    place.curved(
-                        homography[i], lens[i], y, height, moves, dx, dy, ix[here], iy[here], fx[here], fy[here]
-                    )
             n = rows * width
             tx, ty, ux, uy = ix[:n], iy[:n], fx[:n], fy[:n]
+            if moves:
+                below = slice(top, top + rows)
+                place.displaced(grid_x, grid_y, first_row[below], row_weights[below], dx[:n], dy[:n])
+            if pairs:
+                place.straight(
+                    homography[i],
+                    top,
+                    rows,
+                    moves,
+                    dx,
+                    dy,
+                    far,
+                    sides,
+                    fill == REFLECT,
+                    stride,
+                    channels,
+                    origin,
+                    tx,
+                    ux,
+                    uy,
+                )
+            else:
+                for r in range(rows):
+                    here = slice(r * width, (r + 1) * width)
+                    if straight:
+                        place.affine(
+                            homography[i], top + r, moves, dx[here], dy[here], ix[here], iy[here], fx[here], fy[here]
+                        )
+                    else:
+                        place.curved(
+                            homography[i],
+                            lens[i],
+                            top + r,
+                            height,
+                            moves,
+                            dx[here],
+                            dy[here],
+                            ix[here],
+                            iy[here],
+                            fx[here],
+                            fy[here],
+                        )
             part = flat[top * width * channels : (top * width + n) * channels]
-            if interpolation != BICUBIC:
+            if interpolation != BICUBIC and not pairs:
                 if interpolation == NEAREST:
                     place.rounded(tx, ux)
                     place.rounded(ty, uy)
-                if straight and not moves:
-                    least_x, most_x, least_y, most_y = corners(tx, ty, rows, width)
-                else:
-                    least_x, most_x = place.extent(tx)
-                    least_y, most_y = place.extent(ty)
-                place.brought_inside(tx, ux, least_x, most_x, source_width, fill, reach)
-                place.brought_inside(ty, uy, least_y, most_y, source_height, fill, reach)
-                if pairs and (least_x < 0 or most_x > source_width - 2):
-                    place.within_pairs(tx, ux, source_width)
-                if pairs and (least_y < 0 or most_y > source_height - 2):
-                    place.within_pairs(ty, uy, source_height)
+                place.brought_inside(tx, ux, source_width, fill, reach)
+                place.brought_inside(ty, uy, source_height, fill, reach)
                 place.addressed(tx, ty, stride, channels, origin)
             if interpolation == BICUBIC:
                 value.bicubic(picture, stride, sides, fill, tx, ty, ux, uy, color[i], low[i], high[i], part)
@@ -168,15 +196,12 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
                     out[i, y, channels * x + channel] = erase_value[channel]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def corners(ix: Any, iy: Any, rows: int, width: int) -> Any:
-    """Return the least and the largest whole parts of straight rows, which lie at their ends: of x, then of y."""
-    least_x, most_x, least_y, most_y = ix[0], ix[0], iy[0], iy[0]
-    for r in range(rows):
-        for at in (r * width, (r + 1) * width - 1):
-            least_x, most_x = min(least_x, ix[at]), max(most_x, ix[at])
-            least_y, most_y = min(least_y, iy[at]), max(most_y, iy[at])
-    return least_x, most_x, least_y, most_y
+@njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _room(count: int) -> Any:
+    """Return room for `count` float32 numbers that begins where a line of the cache does."""
+    room = np.empty(count + 16, np.float32)
+    begin = (-room.ctypes.data % 64) // 4
+    return room[begin : begin + count]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sightline.augmentation.memory_access import load, store, wide_vectors
+from sightline.augmentation.memory_access import load, multiply_add, store, wide_vectors
 
 FAST = {"contract", "nsz", "nnan"}
 BLOCK = 256
+NEAR = 1e-3
+"""Pixels by which float32 places may miss their bounds."""
 MARGIN = 2
 """Pixels around the source that the fill has put there."""
 FARTHEST = 2.0**30
@@ -22,18 +24,28 @@ REFLECT, EDGE, CONSTANT = 0, 1, 2
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
-def displaced(rows: Any, first: int, weights: Any, move: Any) -> None:
-    """Set `move` to a row of a displacement field: four rows of its coefficients, already spread along x, weighted."""
+def displaced(spread_x: Any, spread_y: Any, first: Any, weights: Any, dx: Any, dy: Any) -> None:
+    """Set `dx` and `dy` to rows of a displacement field, from the coefficients that `spread` has interpolated along x.
+
+    Args:
+        first: for each row, the first of the four rows of coefficients that it lies between.
+        weights: theirs, shape (rows, 4).
+    """
     wide_vectors()
-    a, b, c, d = weights[0], weights[1], weights[2], weights[3]
-    for x in range(move.shape[0]):
-        value = (
-            a * load(rows[first], x)
-            + b * load(rows[first + 1], x)
-            + c * load(rows[first + 2], x)
-            + d * load(rows[first + 3], x)
-        )
-        store(move, x, value)
+    width = spread_x.shape[1]
+    flat_x, flat_y = spread_x.reshape(spread_x.size), spread_y.reshape(spread_y.size)
+    for r in range(first.shape[0]):
+        a, b, c, d = weights[r, 0], weights[r, 1], weights[r, 2], weights[r, 3]
+        i = first[r] * width
+        j, k, m = i + width, i + 2 * width, i + 3 * width
+        begin = r * width
+        for x in range(width):
+            along = (
+                a * load(flat_x, i + x) + b * load(flat_x, j + x) + c * load(flat_x, k + x) + d * load(flat_x, m + x)
+            )
+            down = a * load(flat_y, i + x) + b * load(flat_y, j + x) + c * load(flat_y, k + x) + d * load(flat_y, m + x)
+            store(dx, begin + x, along)
+            store(dy, begin + x, down)
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -65,7 +77,7 @@ def affine(matrix: Any, y: int, moves: bool, dx: Any, dy: Any, ix: Any, iy: Any,
         pixel_x, pixel_y = np.int32(whole_x), np.int32(whole_y)
         for k in range(min(BLOCK, width - begin)):
             x = begin + k
-            step = np.float32(k)
+            step = np.float32(np.int32(k))
             if moves:
                 along, down = step + load(dx, x), load(dy, x)
                 tx = rest_x + step_xx * along + step_xy * down
@@ -78,6 +90,106 @@ def affine(matrix: Any, y: int, moves: bool, dx: Any, dy: Any, ix: Any, iy: Any,
             store(iy, x, np.int32(pixel_y + np.int32(floor_y)))
             store(fx, x, tx - floor_x)
             store(fy, x, ty - floor_y)
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
+def straight(
+    matrix: Any,
+    top: int,
+    rows: int,
+    moves: bool,
+    dx: Any,
+    dy: Any,
+    far: Any,
+    source: Any,
+    mirrored: bool,
+    stride: int,
+    channels: int,
+    origin: int,
+    at: Any,
+    fx: Any,
+    fy: Any,
+) -> None:
+    """Find, for rows from `top` on, the first bytes of the pairs of pixels, upper and left, around every place.
+
+    What `affine`, `brought_inside` and `addressed` do, in one loop, for places of which none is farther outside than
+    the source is large.
+
+    Args:
+        moves: whether `dx` and `dy` move the pixels.
+        far: how far they do, at the most.
+        source: height and width of the source.
+        mirrored: whether the fill is `REFLECT`, else it is `EDGE`.
+        at: positions of the bytes, set.
+        fx: rests along x, set.
+        fy: rests along y, set.
+    """
+    wide_vectors()
+    width = at.shape[0] // rows
+    step_xx, step_xy = np.float32(matrix[0, 0]), np.float32(matrix[0, 1])
+    step_yx, step_yy = np.float32(matrix[1, 0]), np.float32(matrix[1, 1])
+    last_y, last_x = np.int32(source[0] - 2), np.int32(source[1] - 2)
+    per_row, per_pixel, first = np.int32(stride), np.int32(channels), np.int32(origin)
+    for r in range(rows):
+        y = top + r
+        least_x, most_x, least_y, most_y = bounds(matrix, y, y, width, far)
+        beyond = least_x < NEAR or most_x > last_x + 1 - NEAR or least_y < NEAR or most_y > last_y + 1 - NEAR
+        for begin in range(0, width, BLOCK):
+            at_x = matrix[0, 0] * begin + matrix[0, 1] * y + matrix[0, 2]
+            at_y = matrix[1, 0] * begin + matrix[1, 1] * y + matrix[1, 2]
+            whole_x, whole_y = np.floor(at_x), np.floor(at_y)
+            rest_x, rest_y = np.float32(at_x - whole_x), np.float32(at_y - whole_y)
+            pixel_x, pixel_y = np.int32(whole_x), np.int32(whole_y)
+            for k in range(min(BLOCK, width - begin)):
+                x = r * width + begin + k
+                step = np.float32(np.int32(k))
+                if moves:
+                    along, down = step + load(dx, x), load(dy, x)
+                    tx = rest_x + step_xx * along + step_xy * down
+                    ty = rest_y + step_yx * along + step_yy * down
+                else:
+                    tx = rest_x + step_xx * step
+                    ty = rest_y + step_yx * step
+                floor_x, floor_y = np.floor(tx), np.floor(ty)
+                tx, ty = tx - floor_x, ty - floor_y
+                ix, iy = np.int32(pixel_x + np.int32(floor_x)), np.int32(pixel_y + np.int32(floor_y))
+                if beyond:
+                    ix, tx = _paired(ix, tx, last_x, mirrored)
+                    iy, ty = _paired(iy, ty, last_y, mirrored)
+                store(at, x, multiply_add(iy, per_row, multiply_add(ix, per_pixel, first)))
+                store(fx, x, tx)
+                store(fy, x, ty)
+
+
+@njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def bounds(matrix: Any, top: int, bottom: int, width: int, far: Any) -> Any:
+    """Return the least and the largest place along x of the rows from `top` to `bottom`, then those along y.
+
+    For straight pictures, whose pixels are moved by up to `far` before, along x and along y.
+    """
+    across, down = (width - 1) / 2, (bottom - top) / 2
+    middle_x = matrix[0, 0] * across + matrix[0, 1] * (top + down) + matrix[0, 2]
+    middle_y = matrix[1, 0] * across + matrix[1, 1] * (top + down) + matrix[1, 2]
+    half_x = abs(matrix[0, 0]) * (across + far[0]) + abs(matrix[0, 1]) * (down + far[1])
+    half_y = abs(matrix[1, 0]) * (across + far[0]) + abs(matrix[1, 1]) * (down + far[1])
+    return middle_x - half_x, middle_x + half_x, middle_y - half_y, middle_y + half_y
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
+def _paired(index: Any, rest: Any, last: Any, mirrored: bool) -> Any:
+    """Return the pair of pixels within the source, and the rest, that have the value of a place outside."""
+    zero, one, two = np.int32(0), np.int32(1), np.int32(2)
+    if mirrored:
+        rest = np.float32(1.0) - rest if index < -one or index > np.int32(last + one) else rest
+        turned = np.int32(-two - index)
+        index = index if index > turned else turned
+        turned = np.int32(two * last + two - index)
+        index = index if index < turned else turned
+    # Half a pixel beyond the edge and farther, there is only the outer pixel of the outermost pair.
+    rest = np.float32(0.0) if index < zero else rest
+    rest = np.float32(1.0) if index > last else rest
+    index = zero if index < zero else index
+    return last if index > last else index, rest
 
 
 @njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -118,7 +230,7 @@ def rounded(index: Any, rest: Any) -> None:
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
-def extent(index: Any) -> Any:
+def _extent(index: Any) -> Any:
     """Return the least and the largest of whole parts."""
     least, most = index[0], index[0]
     for x in range(index.shape[0]):
@@ -129,18 +241,17 @@ def extent(index: Any) -> Any:
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
-def brought_inside(index: Any, rest: Any, least: int, most: int, side: int, fill: int, reach: int) -> None:
+def brought_inside(index: Any, rest: Any, side: int, fill: int, reach: int) -> None:
     """Replace places outside the source by places within, or within its margin, that have the same value.
 
     Args:
         index: whole parts, changed in place.
         rest: rests, changed in place.
-        least: the least of the whole parts.
-        most: the largest of the whole parts.
         side: width or height of the source.
         fill: `REFLECT`, `EDGE` or `CONSTANT`.
         reach: 1 for two taps, at a place and beyond, which one pixel of margin serves; 0 for one tap.
     """
+    least, most = _extent(index)
     if least >= -1 and most <= side - 1:
         return
     last = np.int32(side)
@@ -170,21 +281,8 @@ def brought_inside(index: Any, rest: Any, least: int, most: int, side: int, fill
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
-def within_pairs(index: Any, rest: Any, side: int) -> None:
-    """Replace places half a pixel beyond the edge by the pair of pixels before it, whose outer one is the edge's."""
-    last = np.int32(side - 2)
-    for x in range(index.shape[0]):
-        value, part = load(index, x), load(rest, x)
-        part = np.float32(0.0) if value < np.int32(0) else part
-        part = np.float32(1.0) if value > last else part
-        value = np.int32(0) if value < np.int32(0) else value
-        store(rest, x, part)
-        store(index, x, last if value > last else value)
-
-
-@njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
 def addressed(ix: Any, iy: Any, stride: int, channels: int, origin: int) -> None:
     """Turn places into the positions of their first bytes, in `ix`."""
     per_row, per_pixel, begin = np.int32(stride), np.int32(channels), np.int32(origin)
     for x in range(ix.shape[0]):
-        store(ix, x, np.int32(begin + load(iy, x) * per_row + load(ix, x) * per_pixel))
+        store(ix, x, multiply_add(load(iy, x), per_row, multiply_add(load(ix, x), per_pixel, begin)))

@@ -62,12 +62,24 @@ def as_float(_typing: Any, bits: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def multiply_add(_typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return a · b + c of int32 numbers as int32; Numba makes 64-bit products of them, which vectors are slow at."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.add(builder.mul(*arguments[:2]), arguments[2])
+
+    return types.int32(a, b, c), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def wide_vectors(_typing: Any) -> Any:
     """Let the calling function use the widest registers there are; LLVM is shy of 512 bits on some processors."""
 
     def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
         # llvmlite lets only attributes pass that it knows by name.
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        # What does not fit into registers would else cross the cache's lines each time.
+        set.add(builder.function.attributes, "alignstack(64)")
         return context.get_dummy_value()
 
     return types.void(), generate
