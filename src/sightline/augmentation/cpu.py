@@ -13,7 +13,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from sightline.augmentation import cpu_kernel as kernel
-from sightline.augmentation import field, noise, prefilter
+from sightline.augmentation import field, prefilter
 from sightline.augmentation.plan import Plan
 
 FILLS = {"reflect": 0, "edge": 1, "constant": 2}
@@ -88,7 +88,6 @@ def _arguments(images: NDArray[np.uint8], plan: Plan, threads: int) -> tuple[Any
         plan.noise.astype(np.float32),
         np.round(65536 * plan.salt_pepper).astype(np.int64),
         np.ascontiguousarray(plan.noise_key, np.uint64),
-        noise.quantiles(),
         np.ascontiguousarray(plan.erase, np.int32),
         (scale * plan.erase_value + offset).astype(np.float32),
         plain,

@@ -12,6 +12,7 @@ from sightline.augmentation import cpu_places as place
 from sightline.augmentation import cpu_values as value
 from sightline.augmentation.cpu_places import CONSTANT, MARGIN, REFLECT
 from sightline.augmentation.memory_access import load, store, wide_vectors
+from sightline.augmentation.noise import GAUSSIAN, SALT_PEPPER
 
 SLACK = 8
 """Bytes behind the source that reading two pixels at once may touch."""
@@ -46,7 +47,6 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
     noise: Any,
     salt_pepper: Any,
     noise_key: Any,
-    table: Any,
     erase: Any,
     erase_value: Any,
     plain: Any,
@@ -61,7 +61,6 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
         filtered: those of them that were filtered beforehand, of which picture i is number `which[i]`, if not −1.
         plain: pictures whose color matrix already standardizes, since nothing comes between.
         noise_key: of each picture, uint64.
-        table: the quantiles of the normal distribution.
         erase_value: standardized, for each channel.
         salt_pepper: how many of 65,536 pixels are hit.
     """
@@ -81,9 +80,9 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
     far = np.zeros(2, np.float32)
     upper, lower = _room(2 * pixels).view(np.uint64), _room(2 * pixels).view(np.uint64)
     both = _room(pixels).view(np.uint32)
-    words = np.empty((width * channels + 7) // 8 * 4, np.uint32)
-    normal = np.empty(width * channels + 1, np.float32)
-    row_scale, row_offset = np.empty(width * channels, np.float32), np.empty(width * channels, np.float32)
+    per_value, per_pixel = noisy.counters(tile, width * channels), noisy.counters(tile, width)
+    words = _room(4 * per_value.shape[1]).view(np.uint32)
+    row_scale, row_offset = _room(width * channels), _room(width * channels)
     for x in range(width * channels):
         row_scale[x], row_offset[x] = scale[x % channels], offset[x % channels]
     grid_x = np.empty((grid.shape[2], width), np.float32)
@@ -180,16 +179,18 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
             if not plain[i]:
                 if gamma[i] != 1.0:
                     value.powered(part, gamma[i])
-                for r in range(rows):
-                    row = out[i, top + r]
-                    if noise[i] > 0:
-                        noisy.philox_row(noise_key[i], top + r, 0, words)
-                        noisy.add_gaussian(row, words, table, normal, noise[i], row_scale, row_offset)
-                    else:
-                        value.standardized(row, row_scale, row_offset)
-                    if salt_pepper[i] > 0:
-                        noisy.philox_row(noise_key[i], top + r, 1, words[: (width + 7) // 8 * 4])
-                        noisy.add_salt_pepper(row, words, salt_pepper[i], white, black)
+                if noise[i] > 0:
+                    blocks = rows * (per_value.shape[1] // tile)
+                    drawn = words[: 4 * blocks]
+                    noisy.philox_blocks(noise_key[i], top, GAUSSIAN, per_value[:, :blocks], drawn)
+                    noisy.add_gaussian(part, rows, drawn, noise[i], row_scale, row_offset)
+                else:
+                    value.standardized(part, rows, row_scale, row_offset)
+                if salt_pepper[i] > 0:
+                    blocks = rows * (per_pixel.shape[1] // tile)
+                    drawn = words[: 4 * blocks]
+                    noisy.philox_blocks(noise_key[i], top, SALT_PEPPER, per_pixel[:, :blocks], drawn)
+                    noisy.add_salt_pepper(part, rows, drawn, salt_pepper[i], white, black)
         for y in range(erase[i, 0], erase[i, 2]):
             for x in range(erase[i, 1], erase[i, 3]):
                 for channel in range(channels):

@@ -189,8 +189,10 @@ def powered(row: Any, exponent: Any) -> None:
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
-def standardized(row: Any, scale: Any, offset: Any) -> None:
+def standardized(values: Any, rows: int, scale: Any, offset: Any) -> None:
     """v ← scale · v + offset, given for each value of a row."""
     wide_vectors()
-    for x in range(row.shape[0]):
-        store(row, x, load(scale, x) * load(row, x) + load(offset, x))
+    per_row = values.shape[0] // rows
+    for r in range(rows):
+        for x in range(per_row):
+            store(values, r * per_row + x, load(scale, x) * load(values, r * per_row + x) + load(offset, x))

@@ -18,7 +18,7 @@ from jaxtyping import Float, Float32, Float64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sightline.augmentation import field, noise, prefilter
+from sightline.augmentation import field, prefilter
 from sightline.augmentation.plan import Plan
 from sightline.errors import DataError, RecipeError
 
@@ -133,7 +133,7 @@ def _launch(images: Pictures, plan: Plan, made: Tensor) -> None:
     with torch.cuda.device_of(images):  # type: ignore[no-untyped-call]
         launch(
             images, filtered, records, records.view(torch.float32), records.view(torch.int64),
-            records.view(torch.float64), columns, knots, bells, _quantiles(device), made,
+            records.view(torch.float64), columns, knots, bells, made,
             made.view(-1).view(torch.int32) if packed else None,
             *plan.source, height, width, tiles_across, tiles_across * tiles_down, plan.grid.shape[2],
             float(plan.fill_value), float(plan.erase_value), *scale, *offset,
@@ -200,11 +200,6 @@ def _to_device(
 
 def _three(values: NDArray[np.float64]) -> list[float]:
     return [float(values[min(channel, len(values) - 1)]) for channel in range(3)]
-
-
-@cache
-def _quantiles(device: torch.device) -> Tensor:
-    return torch.from_numpy(noise.quantiles().copy()).to(device)
 
 
 @cache

@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 
 from sightline.augmentation.gpu import FIXED, RECORD
-from sightline.augmentation.gpu_words import GAUSSIAN, SALT_PEPPER, one_level, store_packed, three_levels
+from sightline.augmentation.gpu_words import GAUSSIAN, SALT_PEPPER, normal, one_level, store_packed, three_levels
 from sightline.augmentation.reference import CUBIC, FARTHEST
 
 
@@ -41,7 +41,7 @@ LOW = tl.constexpr(1 / 255 - 32897 / 2**23)
 
 @triton.jit
 def render_tile(
-    images, filtered, words, reals, longs, doubles, field, knots, bells, quantiles, out, out_words,
+    images, filtered, words, reals, longs, doubles, field, knots, bells, out, out_words,
     source_height, source_width, height, width, tiles_across, tiles, field_rows,
     fill_value, erase_value, scale_0, scale_1, scale_2, offset_0, offset_1, offset_2,
     CHANNELS: tl.constexpr, FILL: tl.constexpr, INTERPOLATION: tl.constexpr, GENERAL: tl.constexpr,
@@ -59,7 +59,7 @@ def render_tile(
     y = top + tl.arange(0, DOWN)
     x = left + tl.arange(0, ACROSS)
     r, g, b = _picture(
-        row, y, x, left, images, filtered, words, reals, longs, doubles, field, knots, bells, quantiles,
+        row, y, x, left, images, filtered, words, reals, longs, doubles, field, knots, bells,
         source_height, source_width, height, width, field_rows, fill_value, erase_value,
         CHANNELS, FILL, INTERPOLATION, GENERAL, NEAR, ELASTIC, NOISY, DOWN, ACROSS,
     )  # fmt: skip
@@ -68,7 +68,7 @@ def render_tile(
         partner = tl.load(record + PARTNER)
         if partner >= 0:
             r_2, g_2, b_2 = _picture(
-                partner, y, x, left, images, filtered, words, reals, longs, doubles, field, knots, bells, quantiles,
+                partner, y, x, left, images, filtered, words, reals, longs, doubles, field, knots, bells,
                 source_height, source_width, height, width, field_rows, fill_value, erase_value,
                 CHANNELS, FILL, INTERPOLATION, GENERAL, NEAR, ELASTIC, NOISY, DOWN, ACROSS,
             )  # fmt: skip
@@ -98,7 +98,7 @@ def render_tile(
 
 @triton.jit
 def _picture(
-    row, y, x, left, images, filtered, words, reals, longs, doubles, field, knots, bells, quantiles,
+    row, y, x, left, images, filtered, words, reals, longs, doubles, field, knots, bells,
     source_height, source_width, height, width, field_rows, fill_value, erase_value,
     CHANNELS: tl.constexpr, FILL: tl.constexpr, INTERPOLATION: tl.constexpr, GENERAL: tl.constexpr,
     NEAR: tl.constexpr, ELASTIC: tl.constexpr, NOISY: tl.constexpr,
@@ -127,9 +127,7 @@ def _picture(
     r, g, b = _colored(r, g, b, reals + row * WORDS, CHANNELS)
     if NOISY:
         key = tl.load(longs + row * LONGS + KEY)
-        r, g, b = _noisy(
-            r, g, b, key, y, left, words + row * WORDS, reals + row * WORDS, quantiles, CHANNELS, DOWN, ACROSS
-        )
+        r, g, b = _noisy(r, g, b, key, y, left, words + row * WORDS, reals + row * WORDS, CHANNELS, DOWN, ACROSS)
     covered = _within(words + row * WORDS + ERASE, y, x)
     r, g, b = tl.where(covered, erase_value, r), tl.where(covered, erase_value, g), tl.where(covered, erase_value, b)
     return r, g, b
@@ -296,7 +294,7 @@ def _colored(r, g, b, record, CHANNELS: tl.constexpr):
 
 @triton.jit
 def _noisy(
-    r, g, b, key, y, left, words, reals, quantiles,
+    r, g, b, key, y, left, words, reals,
     CHANNELS: tl.constexpr, DOWN: tl.constexpr, ACROSS: tl.constexpr,
 ):  # fmt: skip
     """Return the values with Gaussian noise, clipped, then salt and pepper."""
@@ -304,12 +302,12 @@ def _noisy(
     if deviation > 0.0:
         if CHANNELS == 1:
             at = one_level(key, GAUSSIAN, left, y, DOWN, ACROSS)
-            r = _clipped(r + deviation * tl.load(quantiles + (at >> 4)))
+            r = _clipped(r + deviation * normal(at))
         else:
             at_r, at_g, at_b = three_levels(key, left, y, DOWN, ACROSS)
-            r = _clipped(r + deviation * tl.load(quantiles + (at_r >> 4)))
-            g = _clipped(g + deviation * tl.load(quantiles + (at_g >> 4)))
-            b = _clipped(b + deviation * tl.load(quantiles + (at_b >> 4)))
+            r = _clipped(r + deviation * normal(at_r))
+            g = _clipped(g + deviation * normal(at_g))
+            b = _clipped(b + deviation * normal(at_b))
     hit = tl.load(words + SALT + 1)
     if hit > 0:
         white = tl.load(words + SALT)

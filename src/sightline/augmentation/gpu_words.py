@@ -10,6 +10,7 @@ import triton.language as tl
 from sightline.augmentation import noise
 
 GAUSSIAN, SALT_PEPPER = tl.constexpr(noise.GAUSSIAN), tl.constexpr(noise.SALT_PEPPER)
+C_1, C_3, C_5, C_7, C_9 = (tl.constexpr(c) for c in noise.NORMAL)
 
 
 @triton.jit
@@ -80,6 +81,14 @@ def three_levels(key, left, y, DOWN: tl.constexpr, ACROSS: tl.constexpr):
         _low(a_1), _high(a_2), _low(b_0), _high(b_1), _low(b_3), _high(c_0), _low(c_2), _high(c_3), DOWN, ACROSS
     )
     return red, green, blue
+
+
+@triton.jit
+def normal(number):
+    """Return the normal numbers that 16-bit numbers stand for, as `noise.gaussian` does."""
+    t = ((number & 0xFF) + (number >> 8) - 255).to(tl.float32) * (1 / 256)
+    t2 = t * t
+    return t * (C_1 + t2 * (C_3 + t2 * (C_5 + t2 * (C_7 + t2 * C_9))))
 
 
 @triton.jit

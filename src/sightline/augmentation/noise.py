@@ -2,36 +2,25 @@
 
 The words of Philox4x32-10 under the picture's noise key, with the counter (block, row, purpose, 0), serve the values
 of a row of pixels in their order, channels together: half a word, 16 bits, for each, the lower half first. Block k of
-a row thus serves its values 8 k to 8 k + 7. The upper 12 of the 16 bits choose one of 4,096 equally likely quantiles
-of the normal distribution, whose mean is 0 and whose variance is scaled to be 1; the largest is 3.66.
+a row thus serves its values 8 k to 8 k + 7. The sum of the two bytes of the 16 bits, less 255 and divided by 256, is a
+number t of a triangular distribution, which an odd polynomial makes normal: mean 0, variance 1, a distribution function
+that is nowhere more than 0.003 from the normal one's, and ±3.74 at the ends. No table is looked up, so that every
+processor computes many at once.
 
 Salt and pepper draws one 16-bit number for each pixel from blocks of its own.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from statistics import NormalDist
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.keys import philox
 
-LEVELS = 4096
+NORMAL = (2.40925, -1.79451, 8.0372, -12.55879, 7.71458)
+"""Of t, t³, t⁵, t⁷ and t⁹: least squares to the normal distribution's quantiles, weighted by how often each t comes."""
 PER_BLOCK = 8
 GAUSSIAN, SALT_PEPPER = 0, 1
-
-
-@cache
-def quantiles() -> NDArray[np.float32]:
-    """Return the normal distribution's quantiles at (i + 1/2) / 4096, scaled to variance 1."""
-    inverse = NormalDist().inv_cdf
-    upper = np.array([inverse((i + 0.5) / LEVELS) for i in range(LEVELS // 2, LEVELS)])
-    both = np.concatenate([-upper[::-1], upper])
-    made: NDArray[np.float32] = (both / np.sqrt((both**2).mean())).astype(np.float32)
-    made.setflags(write=False)
-    return made
 
 
 def halfwords(key: int, purpose: int, *, rows: int, per_row: int) -> NDArray[np.uint16]:
@@ -44,7 +33,9 @@ def halfwords(key: int, purpose: int, *, rows: int, per_row: int) -> NDArray[np.
     return halves.reshape(rows, blocks * PER_BLOCK)[:, :per_row].astype(np.uint16)
 
 
-def gaussian(key: int, *, rows: int, per_row: int) -> NDArray[np.float32]:
+def gaussian(key: int, *, rows: int, per_row: int) -> NDArray[np.float64]:
     """Return normal numbers of a picture, shape (rows, per_row)."""
-    found: NDArray[np.float32] = quantiles()[halfwords(key, GAUSSIAN, rows=rows, per_row=per_row) >> 4]
+    drawn = halfwords(key, GAUSSIAN, rows=rows, per_row=per_row)
+    t = ((drawn & 0xFF).astype(np.float64) + (drawn >> 8) - 255) / 256
+    found: NDArray[np.float64] = t * np.polynomial.polynomial.polyval(t**2, NORMAL)
     return found
