@@ -171,8 +171,10 @@ def test_pictures_that_the_plan_is_not_for_are_refused(wrong):
 def test_compiled_streams_give_the_words_of_keys(key, records, epoch):
     stream = purpose(key, "test")
     identities = np.array(records, dtype=np.uint64)
-    drawn, numbers = np.empty((len(records), 8), np.uint32), np.empty((len(records), 5))
+    drawn, numbers = np.empty((len(records), 8), np.uint32), np.empty((10, len(records)))
     words(np.uint64(stream.key), identities, epoch, drawn)
-    uniform(np.uint64(stream.key), identities, epoch, numbers)
+    other = purpose(key, "other")
+    uniform(np.array([stream.key, other.key], np.uint64), np.array([3, 2]), identities, epoch, numbers)
     np.testing.assert_array_equal(drawn, stream.bits(identities, epoch=epoch, draws=8))
-    np.testing.assert_array_equal(numbers, stream.uniform(identities, epoch=epoch, draws=5))
+    np.testing.assert_array_equal(numbers[:6].T, stream.uniform(identities, epoch=epoch, draws=6))
+    np.testing.assert_array_equal(numbers[6:].T, other.uniform(identities, epoch=epoch, draws=4))

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from sightline.augmentation import Plan, draw, identity
+from sightline.augmentation import Plan, draw, identity, reference, render
 from sightline.errors import RecipeError
 from sightline.recipe.augmentation import Augmentation
 
@@ -47,11 +47,12 @@ FLOATS = ["homography", "lens", "grid", "blur", "sharpen", "color", "gamma", "no
 
 @pytest.mark.parametrize("name", FLOATS)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_numbers_that_are_not_finite_are_refused_with_their_place(plan, name, value):
+@pytest.mark.parametrize("make", [render, reference.render])
+def test_numbers_that_are_not_finite_are_refused_with_their_place(plan, name, value, make):
     spoiled = getattr(plan, name).copy()
     spoiled[(2, *(0,) * (spoiled.ndim - 1))] = value
     with pytest.raises(RecipeError) as caught:
-        replace(plan, **{name: spoiled})
+        make(np.zeros((len(plan), *plan.source, plan.channels), np.uint8), replace(plan, **{name: spoiled}))
     said = str(caught.value)
     assert said.startswith(f"plan.{name}: found ")
     assert "row 2" in said

@@ -31,6 +31,7 @@ def render(
     out: Float32[ndarray, "picture height width channel"] | None = None,
 ) -> Float32[ndarray, "own height width channel"]:
     """Return what `plan` makes of `images`; the arguments are those of `sightline.augmentation.render`."""
+    plan.require_finite()
     height, width = plan.size
     # A small batch is done before another thread has begun.
     threads = 1 if len(plan) * height * width < SMALL_BATCH else threads or os.cpu_count() or 1

@@ -38,3 +38,18 @@ def color_then(composed: Any, matrix: Any, on: Any) -> None:
                         value += matrix[i, j, m] * composed[i, m, k]
                     whole[j, k] = value
             composed[i] = whole
+
+
+@njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def shrinking(homography: Any, height: int, width: int) -> Any:
+    """Return how many pixels of the source, along x and along y, one pixel's step spans in the middle of the result."""
+    found = np.empty((homography.shape[0], 2))
+    middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
+    for i in range(homography.shape[0]):
+        m = homography[i]
+        w = m[2, 0] * middle_x + m[2, 1] * middle_y + m[2, 2]
+        for axis in range(2):
+            at = (m[axis, 0] * middle_x + m[axis, 1] * middle_y + m[axis, 2]) / w
+            along, down = (m[axis, 0] - at * m[2, 0]) / w, (m[axis, 1] - at * m[2, 1]) / w
+            found[i, axis] = np.sqrt(along * along + down * down)
+    return found

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from sightline.augmentation import cpu_noise as noisy
+from sightline.augmentation import cpu_philox as philox
 from sightline.augmentation import cpu_places as place
 from sightline.augmentation import cpu_values as value
 from sightline.augmentation.cpu_places import CONSTANT, MARGIN, REFLECT
@@ -182,14 +183,30 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
                 if noise[i] > 0:
                     blocks = rows * (per_value.shape[1] // tile)
                     drawn = words[: 4 * blocks]
-                    noisy.philox_blocks(noise_key[i], top, GAUSSIAN, per_value[:, :blocks], drawn)
+                    philox.blocks(
+                        noise_key[i],
+                        per_value[0],
+                        per_value[1],
+                        np.uint64(top),
+                        np.uint64(GAUSSIAN),
+                        np.uint64(0),
+                        drawn,
+                    )
                     noisy.add_gaussian(part, rows, drawn, noise[i], row_scale, row_offset)
                 else:
                     value.standardized(part, rows, row_scale, row_offset)
                 if salt_pepper[i] > 0:
                     blocks = rows * (per_pixel.shape[1] // tile)
                     drawn = words[: 4 * blocks]
-                    noisy.philox_blocks(noise_key[i], top, SALT_PEPPER, per_pixel[:, :blocks], drawn)
+                    philox.blocks(
+                        noise_key[i],
+                        per_pixel[0],
+                        per_pixel[1],
+                        np.uint64(top),
+                        np.uint64(SALT_PEPPER),
+                        np.uint64(0),
+                        drawn,
+                    )
                     noisy.add_salt_pepper(part, rows, drawn, salt_pepper[i], white, black)
         for y in range(erase[i, 0], erase[i, 2]):
             for x in range(erase[i, 1], erase[i, 3]):

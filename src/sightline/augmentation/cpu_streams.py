@@ -7,35 +7,40 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sightline.augmentation.cpu_noise import HALF, LOW, MULTIPLIER_0, MULTIPLIER_1, WEYL_0, WEYL_1
+from sightline.augmentation.cpu_philox import HALF, LOW, block, blocks
+from sightline.augmentation.memory_access import load, store, wide_vectors
 
 
 @njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def words(key: Any, records: Any, epoch: int, out: Any) -> None:
     """Set `out`, shape (record, 4 · blocks), to `Stream(key).bits(records, epoch=epoch, draws=4 · blocks)`."""
-    low, high = key & LOW, key >> HALF
+    count = out.shape[1] // 4
+    first, second = np.arange(count).astype(np.uint64), np.zeros(count, np.uint64)
     for i in range(records.shape[0]):
-        record_low, record_high = records[i] & LOW, records[i] >> HALF
-        for block in range(out.shape[1] // 4):
-            a, b, c, d = np.uint64(block), np.uint64(epoch), record_low, record_high
-            k0, k1 = low, high
-            for _ in range(10):
-                first, second = a * MULTIPLIER_0, c * MULTIPLIER_1
-                a, b, c, d = (second >> HALF) ^ b ^ k0, second & LOW, (first >> HALF) ^ d ^ k1, first & LOW
-                k0, k1 = (k0 + WEYL_0) & LOW, (k1 + WEYL_1) & LOW
-            out[i, 4 * block] = np.uint32(a)
-            out[i, 4 * block + 1] = np.uint32(b)
-            out[i, 4 * block + 2] = np.uint32(c)
-            out[i, 4 * block + 3] = np.uint32(d)
+        blocks(key, first, second, np.uint64(epoch), records[i] & LOW, records[i] >> HALF, out[i])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def uniform(key: Any, records: Any, epoch: int, out: Any) -> None:
-    """Set `out`, shape (record, draws), to `Stream(key).uniform(records, epoch=epoch, draws=draws)`."""
-    draws = out.shape[1]
-    drawn = np.empty((1, (2 * draws + 3) // 4 * 4), np.uint32)
-    for i in range(records.shape[0]):
-        words(key, records[i : i + 1], epoch, drawn)
-        for draw in range(draws):
-            high, low = drawn[0, 2 * draw] >> np.uint32(5), drawn[0, 2 * draw + 1] >> np.uint32(6)
-            out[i, draw] = (float(high) * 67108864.0 + float(low)) / 9007199254740992.0
+def uniform(keys: Any, pairs: Any, records: Any, epoch: int, out: Any) -> None:
+    """Set `out`, shape (numbers, record), to those of several streams, two by two.
+
+    Those of stream k, of which `pairs[k]` pairs are wanted, are `Stream(keys[k]).uniform(records, epoch=epoch, …)`.
+    """
+    wide_vectors()
+    at = 0
+    for stream in range(keys.shape[0]):
+        for pair in range(pairs[stream]):
+            one, other = out[at], out[at + 1]
+            for i in range(records.shape[0]):
+                record = load(records, i)
+                a, b, c, d = block(keys[stream], np.uint64(pair), np.uint64(epoch), record & LOW, record >> HALF)
+                store(one, i, _number(a, b))
+                store(other, i, _number(c, d))
+            at += 2
+
+
+@njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _number(high: Any, low: Any) -> Any:
+    """Return the number in [0, 1) of the upper 27 bits of one word and the upper 26 of another."""
+    bits = (((high & LOW) >> np.uint64(5)) << np.uint64(26)) | ((low & LOW) >> np.uint64(6))
+    return np.float64(np.int64(bits)) * 2.0**-53

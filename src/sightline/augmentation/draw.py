@@ -153,7 +153,7 @@ class _Drawing:
         plain = identity(len(keys), source=self.source, size=self.size, channels=self.channels)
         middle = self._geometry(streams)
         homography = geometry.between_frames(middle, source=self.source, size=self.size)
-        shrinking = _shrinking(homography, self.size)
+        shrinking = cpu_compose.shrinking(homography, *self.size)
         values: dict[str, object] = {"homography": homography, "color": self._color(streams, plain.color)}
         variance = antialiasing(shrinking)
         for each in self.operations:
@@ -343,15 +343,6 @@ def _beta(u: Numbers, alpha: float) -> Numbers:
 
     found: Numbers = betaincinv(alpha, alpha, u)
     return found
-
-
-def _shrinking(homography: geometry.Matrices, size: tuple[int, int]) -> Numbers:
-    """Return how many pixels of the source, along x and along y, one pixel's step spans in the middle of the result."""
-    middle = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2, 1.0])
-    x, y, w = np.moveaxis(homography @ middle, -1, 0)
-    step_x = (homography[:, 0, :2] - (x / w)[:, None] * homography[:, 2, :2]) / w[:, None]
-    step_y = (homography[:, 1, :2] - (y / w)[:, None] * homography[:, 2, :2]) / w[:, None]
-    return np.stack([np.hypot(*step_x.T), np.hypot(*step_y.T)], axis=1)
 
 
 def _joined(plan: Plan, more: Plan) -> Plan:

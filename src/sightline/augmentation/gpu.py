@@ -88,6 +88,7 @@ def render_on_gpu(
 def _check(images: Tensor, plan: Plan, dtype: torch.dtype) -> None:
     if dtype not in DTYPES:
         raise RecipeError(f"dtype: found {dtype}, wanted torch.bfloat16, torch.float16 or torch.float32.")
+    plan.require_finite()
     wanted = (len(plan), *plan.source, plan.channels)
     if images.dtype != torch.uint8 or tuple(images.shape) != wanted:
         raise DataError(

@@ -83,7 +83,8 @@ class Plan:
     offset: Float64[ndarray, " channel"]
     """Of the standardization: scale · v + offset for v from 0 to 1."""
 
-    def __post_init__(self) -> None:
+    def require_finite(self) -> None:
+        """Raise RecipeError, with its place, for a number that is not finite; every way of rendering asks first."""
         for field in fields(self):
             value = getattr(self, field.name)
             # A sum is finite only where all are, and is quicker to look at.
@@ -141,9 +142,11 @@ class Plan:
                 values: dict[str, Any] = {name: stored[name] for name in stored.files}
             plain = json.loads(str(values.pop("plain")))
             plain["source"], plain["size"] = tuple(plain["source"]), tuple(plain["size"])
-            return Plan(**values, **plain)
+            found = Plan(**values, **plain)
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise RecipeError(f"{path}: wanted a plan that Plan.save wrote, and cannot read it ({error}).") from None
+        found.require_finite()
+        return found
 
 
 def identity(count: int, *, source: tuple[int, int], size: tuple[int, int] | None = None, channels: int = 3) -> Plan:

@@ -27,6 +27,7 @@ def render(
     images: UInt8[np.ndarray, "picture height width channel"], plan: Plan
 ) -> Float64[Tensor, "own height width channel"]:
     """Return what `plan` makes of `images`, by the steps in the plan's docstring."""
+    plan.require_finite()
     rendered = torch.stack([_picture(images[row], plan, row) for row in range(len(plan))]) if len(plan) else None
     if rendered is None:
         return torch.zeros(0, *plan.size, plan.channels, dtype=torch.float64)

@@ -30,12 +30,11 @@ class Streams:
         self, keys: NDArray[np.uint64], seed: int, epoch: int, operations: Sequence[AnyOperation], *, one: bool
     ) -> None:
         self.keys, self.seed, self.epoch, self.count = keys, seed, epoch, len(keys)
-        self._numbers = {
-            each.name: self._uniform(f"augmentation.{each.name}", DRAWS.get(each.name, 2), epoch) for each in operations
-        }
+        drawn = self._uniform([(each.name, DRAWS.get(each.name, 2)) for each in operations], epoch)
+        self._numbers = {each.name: numbers for each, numbers in zip(operations, drawn, strict=True)}
         self._one: dict[str, NDArray[np.bool_]] | None = None
         if one:
-            which = self._uniform("augmentation.trivial", 1, epoch)[:, 0] * len(operations)
+            which = self._uniform([("trivial", 1)], epoch)[0][:, 0] * len(operations)
             self._one = {each.name: which.astype(np.int64) == i for i, each in enumerate(operations)}
 
     def of(self, operation: AnyOperation) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -45,28 +44,35 @@ class Streams:
 
     def whatever_epoch(self, operation: AnyOperation) -> NDArray[np.float64]:
         """Return two numbers for each picture that are the same in every epoch, shape (picture, 2)."""
-        return self._uniform(f"augmentation.{operation.name}", 2, epoch=0)
+        return self._uniform([(operation.name, 2)], epoch=0)[0]
 
     def words(self, operation: AnyOperation, *, count: int) -> NDArray[np.uint32]:
         """Return `count` random words for each picture, beside the operation's numbers."""
-        return self._words(f"augmentation.{operation.name}.field", count)
+        return self._words(f"{operation.name}.field", count)
 
     def noise_keys(self) -> NDArray[np.uint64]:
         """Return the key of each picture's noise."""
-        drawn = self._words("augmentation.noise", 2).astype(np.uint64)
+        drawn = self._words("noise", 2).astype(np.uint64)
         return (drawn[:, 0] << np.uint64(32)) | drawn[:, 1]
 
     def mixing(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the number that decides how each picture is mixed, and the one that chooses its partner."""
-        numbers = self._uniform("augmentation.partner", 2, self.epoch)
+        (numbers,) = self._uniform([("partner", 2)], self.epoch)
         return numbers[:, 0], numbers[:, 1]
 
-    def _uniform(self, name: str, draws: int, epoch: int) -> NDArray[np.float64]:
-        out = np.empty((self.count, draws))
-        cpu_streams.uniform(np.uint64(purpose(self.seed, name).key), self.keys, epoch, out)
-        return out
+    def _uniform(self, purposes: Sequence[tuple[str, int]], epoch: int) -> list[NDArray[np.float64]]:
+        """Return, for each purpose and its number of draws, numbers of shape (picture, draws)."""
+        keys = np.array([self._key(name) for name, _ in purposes], np.uint64)
+        pairs = np.array([(draws + 1) // 2 for _, draws in purposes], np.int64)
+        out = np.empty((2 * int(pairs.sum()), self.count))
+        cpu_streams.uniform(keys, pairs, self.keys, epoch, out)
+        begins = 2 * (np.cumsum(pairs) - pairs)
+        return [out[begin : begin + draws].T for begin, (_, draws) in zip(begins.tolist(), purposes, strict=True)]
 
     def _words(self, name: str, count: int) -> NDArray[np.uint32]:
         out = np.empty((self.count, -(-count // 4) * 4), np.uint32)
-        cpu_streams.words(np.uint64(purpose(self.seed, name).key), self.keys, self.epoch, out)
+        cpu_streams.words(self._key(name), self.keys, self.epoch, out)
         return out[:, :count]
+
+    def _key(self, name: str) -> np.uint64:
+        return np.uint64(purpose(self.seed, f"augmentation.{name}").key)
