@@ -67,7 +67,6 @@ def _arguments(images: NDArray[np.uint8], plan: Plan, threads: int) -> tuple[Any
     color[:, :, -1] += shift
     ends = np.stack([shift, factor + shift])
     first_row, row_weights = field.weights(plan.size[0], plan.spacing)
-    first_column, column_weights = field.weights(plan.size[1], plan.spacing)
     return (
         images,
         filtered,
@@ -80,8 +79,8 @@ def _arguments(images: NDArray[np.uint8], plan: Plan, threads: int) -> tuple[Any
         np.ascontiguousarray(plan.grid, np.float32),
         first_row,
         row_weights.astype(np.float32),
-        first_column,
-        column_weights.astype(np.float32),
+        field.matrix(plan.size[1], plan.spacing, plan.grid.shape[3]).astype(np.float32),
+        plan.spacing,
         color.astype(np.float32),
         ends.min(axis=0).astype(np.float32),
         ends.max(axis=0).astype(np.float32),

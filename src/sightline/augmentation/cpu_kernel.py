@@ -39,8 +39,8 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
     grid: Any,
     first_row: Any,
     row_weights: Any,
-    first_column: Any,
-    column_weights: Any,
+    along: Any,
+    spacing: float,
     color: Any,
     low: Any,
     high: Any,
@@ -60,6 +60,10 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
     Args:
         images: sources, uint8.
         filtered: those of them that were filtered beforehand, of which picture i is number `which[i]`, if not −1.
+        first_row: of the four rows of coefficients of a displacement field that each row of the result lies between.
+        row_weights: theirs, shape (height, 4).
+        along: what each column of coefficients weighs in each column of the result.
+        spacing: pixels between the columns of coefficients.
         plain: pictures whose color matrix already standardizes, since nothing comes between.
         noise_key: of each picture, uint64.
         erase_value: standardized, for each channel.
@@ -86,18 +90,15 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
     row_scale, row_offset = _room(width * channels), _room(width * channels)
     for x in range(width * channels):
         row_scale[x], row_offset[x] = scale[x % channels], offset[x % channels]
-    grid_x = np.empty((grid.shape[2], width), np.float32)
-    grid_y = np.empty((grid.shape[2], width), np.float32)
+    grid_x = _room(grid.shape[2] * width).reshape(grid.shape[2], width)
+    grid_y = _room(grid.shape[2] * width).reshape(grid.shape[2], width)
     reach = 0 if interpolation == NEAREST else 1
     white, black = scale + offset, offset
     for i in range(begin, end):
         given = filtered[which[i]] if which[i] >= 0 else images[i]
-        moves = grid.shape[2] > 0 and np.any(grid[i])
-        far[:] = 0.0
-        if moves:
-            place.spread(grid[i, 0], first_column, column_weights, grid_x)
-            place.spread(grid[i, 1], first_column, column_weights, grid_y)
-            far[0], far[1] = np.abs(grid[i, 0]).max(), np.abs(grid[i, 1]).max()
+        far[0] = place.spread(grid[i, 0], along, spacing, grid_x)
+        far[1] = place.spread(grid[i, 1], along, spacing, grid_y)
+        moves = far.max() > 0.0
         straight = lens[i] == 0.0 and not is_curved(homography[i], width, height)
         pairs = straight and interpolation == BILINEAR and fill != CONSTANT and sides.min() > 1
         if pairs and fill == REFLECT:

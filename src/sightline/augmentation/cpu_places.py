@@ -49,17 +49,25 @@ def displaced(spread_x: Any, spread_y: Any, first: Any, weights: Any, dx: Any, d
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
-def spread(grid: Any, first: Any, weights: Any, rows: Any) -> None:
-    """Set `rows` (rows, width) to the coefficients of `grid` (rows, columns), interpolated along x."""
+def spread(grid: Any, weights: Any, distance: float, rows: Any) -> Any:
+    """Set `rows` (rows, width) to `grid` (rows, columns) · `weights` (columns, width); return the largest coefficient.
+
+    Column i of the coefficients, `distance` pixels from the next one, weighs only in its own four intervals.
+    """
+    wide_vectors()
+    largest = np.float32(0.0)
+    width = rows.shape[1]
     for j in range(grid.shape[0]):
-        for x in range(rows.shape[1]):
-            i = first[x]
-            rows[j, x] = (
-                weights[x, 0] * grid[j, i]
-                + weights[x, 1] * grid[j, i + 1]
-                + weights[x, 2] * grid[j, i + 2]
-                + weights[x, 3] * grid[j, i + 3]
-            )
+        row = rows[j]
+        row[:] = np.float32(0.0)
+        for i in range(grid.shape[1]):
+            coefficient = grid[j, i]
+            largest = max(largest, abs(coefficient))
+            line = weights[i]
+            begin, end = max(int((i - 3) * distance), 0), min(int((i + 1) * distance) + 1, width)
+            for x in range(begin, end):
+                store(row, x, load(row, x) + coefficient * load(line, x))
+    return largest
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]

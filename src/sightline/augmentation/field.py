@@ -57,3 +57,13 @@ def weights(side: int, distance: float) -> tuple[NDArray[np.int32], NDArray[np.f
     t = place - first
     parts = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
     return first, np.stack(parts, axis=1) / 6.0
+
+
+def matrix(side: int, distance: float, count: int) -> NDArray[np.float64]:
+    """Return what each of `count` coefficients weighs in each pixel along a side, shape (count, side)."""
+    first, parts = weights(side, distance)
+    found = np.zeros((count, side))
+    if count:
+        for i in range(4):
+            found[first + i, np.arange(side)] = parts[:, i]
+    return found

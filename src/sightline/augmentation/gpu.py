@@ -209,14 +209,10 @@ def _splines(
 ) -> tuple[Tensor, Tensor, Float64[Tensor, "columns width"]]:
     """Return first coefficients and weights for the rows of a result, and the matrix that sums coefficients along x."""
     first, along_y = field.weights(size[0], distance)
-    begin, along_x = field.weights(size[1], distance)
-    matrix = np.zeros((columns, size[1]))
-    for i in range(4):
-        matrix[begin + i, np.arange(size[1])] += along_x[:, i]
     return (
         torch.from_numpy(first).to(device),
         torch.from_numpy(along_y.astype(np.float32)).to(device),
-        torch.from_numpy(matrix).to(device),
+        torch.from_numpy(field.matrix(size[1], distance, columns)).to(device),
     )
 
 
