@@ -98,9 +98,9 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
         given = filtered[which[i]] if which[i] >= 0 else images[i]
         far[0] = place.spread(grid[i, 0], along, spacing, grid_x)
         far[1] = place.spread(grid[i, 1], along, spacing, grid_y)
-        moves = far.max() > 0.0
+        moves = max(far[0], far[1]) > 0.0
         straight = lens[i] == 0.0 and not is_curved(homography[i], width, height)
-        pairs = straight and interpolation == BILINEAR and fill != CONSTANT and sides.min() > 1
+        pairs = straight and interpolation == BILINEAR and fill != CONSTANT and min(source_height, source_width) > 1
         if pairs and fill == REFLECT:
             least_x, most_x, least_y, most_y = place.bounds(homography[i], 0, height - 1, width, far)
             pairs = least_x > -source_width and most_x < 2 * source_width - 1

@@ -53,5 +53,6 @@ def add_salt_pepper(values: Any, rows: int, words: Any, hit: int, white: Any, bl
         for x in range(width):
             number = np.int64(numbers[r * drawn + x])
             if number < hit:
-                at = (r * width + x) * channels
-                values[at : at + channels] = white if number < hit // 2 else black
+                level = white if number < hit // 2 else black
+                for channel in range(channels):
+                    values[(r * width + x) * channels + channel] = level[channel]

@@ -15,7 +15,9 @@ from sightline.augmentation.memory_access import load, store, wide_vectors
 def words(key: Any, records: Any, epoch: int, out: Any) -> None:
     """Set `out`, shape (record, 4 · blocks), to `Stream(key).bits(records, epoch=epoch, draws=4 · blocks)`."""
     count = out.shape[1] // 4
-    first, second = np.arange(count).astype(np.uint64), np.zeros(count, np.uint64)
+    first, second = np.empty(count, np.uint64), np.empty(count, np.uint64)
+    for i in range(count):
+        first[i], second[i] = i, 0
     for i in range(records.shape[0]):
         blocks(key, first, second, np.uint64(epoch), records[i] & LOW, records[i] >> HALF, out[i])
 

@@ -16,7 +16,7 @@ EVERY_LOOP = ("rotation", "brightness", "elastic", "gaussian_noise", "blur")
 def make_ready() -> None:
     """Compile the loops for this processor, or read what an earlier process has compiled.
 
-    The first time on a machine takes about half a minute; numba keeps the result beside the package, or in the user's
+    The first time on a machine takes about 35 seconds; numba keeps the result beside the package, or in the user's
     cache where that cannot be written to, and later processes begin at once.
     """
     images = np.zeros((1, 4, 4, 3), np.uint8)
