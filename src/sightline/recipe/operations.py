@@ -266,7 +266,8 @@ class Erasing(Operation):
         default=(0.02, 0.2), description="Share of the picture's area that is covered."
     )
     aspect: between(0.1, 10) = Field(  # type: ignore[valid-type]
-        default=(0.5, 2.0), description="Width over height of the rectangle, drawn evenly in its logarithm."
+        default=(0.5, 2.0),
+        description="Width over height of the rectangle, relative to the picture's own; drawn evenly in its logarithm.",
     )
     value: Annotated[int, Field(ge=0, le=255)] = Field(default=128, description="Gray level of the cover.")
 
