@@ -12,6 +12,7 @@ from sightline.augmentation import cpu_philox as philox
 from sightline.augmentation import cpu_places as place
 from sightline.augmentation import cpu_values as value
 from sightline.augmentation.cpu_places import CONSTANT, MARGIN, REFLECT
+from sightline.augmentation.kept import drop_outdated
 from sightline.augmentation.memory_access import load, store, wide_vectors
 from sightline.augmentation.noise import GAUSSIAN, SALT_PEPPER
 
@@ -295,3 +296,7 @@ def smoothed(image: Any, along: Any, down: Any, out: Any) -> None:
         flat = out[y].reshape(width * channels)
         for x in range(width * channels):
             flat[x] = np.uint8(total[x] >> np.uint32(24))
+
+
+drop_outdated(render_rows)
+drop_outdated(smoothed)

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from sightline.augmentation.cpu_philox import HALF, LOW, block, blocks
+from sightline.augmentation.kept import drop_outdated
 from sightline.augmentation.memory_access import load, store, wide_vectors
 
 
@@ -46,3 +47,7 @@ def _number(high: Any, low: Any) -> Any:
     """Return the number in [0, 1) of the upper 27 bits of one word and the upper 26 of another."""
     bits = (((high & LOW) >> np.uint64(5)) << np.uint64(26)) | ((low & LOW) >> np.uint64(6))
     return np.float64(np.int64(bits)) * 2.0**-53
+
+
+drop_outdated(words)
+drop_outdated(uniform)
