@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test slow lint types contract format docs clean help
+.PHONY: demo test slow torture lint types contract format docs clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -31,6 +31,9 @@ test: $(READY)  ## set up, then lint, types, import contract and tests
 
 slow: $(READY)  ## the proofs that take minutes
 	@$(BIN)/python -m pytest -m slow
+
+torture: $(READY)  ## kill trainings at every write and at 200 instants; each must go on to the same bits
+	@$(BIN)/python -m pytest -m slow tests/exactness tests/cli/test_resume.py
 
 format: $(READY)  ## put the code into the house's form
 	@$(BIN)/ruff check --fix .

@@ -23,6 +23,7 @@ from sightline import __version__
 
 if TYPE_CHECKING:
     from sightline.training import EpochEnd, Event, Metrics, Prepared, Session, Survey
+    from sightline.training.resume import Resumable
 
 REFUSED_SHOWN = 10
 CONFUSIONS_SHOWN = 3
@@ -116,11 +117,24 @@ class Display:
         """Show what is about to be trained."""
         parameters = sum(parameter.numel() for parameter in session.state.network.parameters())
         recipe = session.recipe
+        if session.state.step:
+            self._console.print(f"Going on after step {session.state.step:,}, in epoch {session.state.epoch + 1}.")
         self._console.print(
             f"Training {recipe.network.name} ({parameters:,} parameters) with {recipe.optimizer.name} for "
             f"{recipe.training.epochs} epochs on {recipe.training.device}; run: {session.path}"
         )
         self._begun = time.monotonic()
+
+    def resumable(self, found: Resumable) -> None:
+        """Show where a run will go on, and what was lost."""
+        for says in found.damaged:
+            self._console.print(f"Not used: {says}")
+        lost = f"; {found.lost:,} steps after it were lost and are taken again" if found.lost else ""
+        self._console.print(f"{found.path}: checkpoint of step {found.checkpoint.step:,}{lost}")
+
+    def different(self, what: str) -> None:
+        """Say what is no longer as it was when a training began."""
+        self._result.print(f"Not exact: {what}; the result will be another one than without interruption.")
 
     def event(self, event: Event) -> None:
         """Show one event of the training."""
@@ -151,7 +165,7 @@ class Display:
 
     def ended_early(self, session: Session) -> None:
         """Say what a training leaves that did not come to its end."""
-        from sightline.training.directory import MODEL
+        from sightline.training.directory import CHECKPOINTS, MODEL
 
         self._close_bar()
         if session.written_epoch:
@@ -159,6 +173,8 @@ class Display:
         else:
             says = "No model has been written yet."
         self._result.print(says)
+        if (session.path / CHECKPOINTS).is_dir():
+            self._result.print(f"Go on with: sightline resume {shlex.quote(str(session.path))}")
 
     def sealed(self, session: Session, metrics: Mapping[str, Metrics]) -> None:
         """Show the result and where it is."""
@@ -180,6 +196,8 @@ class Display:
         model = session.path / MODEL
         self._result.print(f"Run:   {session.path}")
         self._result.print(f"Model: {model}  ({model.stat().st_size / 1e6:.1f} MB)")
+        exact = "" if session.exact else " (not exact: something changed when the training went on)"
+        self._console.print(f"Bits:  {session.fingerprint()}{exact}; the same for whoever repeats this run")
         self._console.print(f"Next:  sightline predict {model} PICTURE…")
 
     def confusions(self, classes: tuple[str, ...], metrics: Metrics) -> None:

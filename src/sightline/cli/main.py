@@ -13,6 +13,7 @@ from sightline.errors import SightlineError
 
 COMMANDS = {
     "train": "Train a classifier on labelled pictures and seal the model.",
+    "resume": "Go on with a training that ended early.",
     "preview": "Show what augmentation makes of training pictures.",
     "evaluate": "Judge a sealed model on labelled pictures.",
     "predict": "Say what is in pictures.",
@@ -20,7 +21,7 @@ COMMANDS = {
     "explain": "Explain a topic: equation, symbols, differences, source.",
 }
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 
 class LazyGroup(click.Group):

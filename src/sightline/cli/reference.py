@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from sightline import errors
-from sightline.cli.main import COMMANDS, INTERRUPTED, group
+from sightline.cli.main import COMMANDS, INTERRUPTED, TERMINATED, group
 
 EXIT_CODES = {
     0: "Everything was done.",
@@ -17,7 +17,8 @@ EXIT_CODES = {
     errors.ModelFileError.exit_code: "A model file that is foreign, torn, altered or of a newer format.",
     errors.TrainingError.exit_code: "A training that cannot go on; the best weights so far are in the model.",
     errors.OutputError.exit_code: "A place that cannot be written to: read-only, full or occupied.",
-    INTERRUPTED: "Interrupted from the keyboard; the best weights so far are in the model.",
+    INTERRUPTED: "Interrupted from the keyboard; a training has left a checkpoint to resume from.",
+    TERMINATED: "Asked to end (SIGTERM); a training has left a checkpoint to resume from.",
 }
 
 

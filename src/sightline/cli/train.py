@@ -49,6 +49,7 @@ def command(
         click.echo(to_toml(resolved.recipe, resolved.reasons), nl=False)
         return
 
+    from sightline.cli.under_way import carry_out
     from sightline.training import prepare, start, survey
     from sightline.training.directory import made
 
@@ -58,11 +59,4 @@ def command(
         prepared = prepare(surveyed, progress=display.progress)
         display.prepared(prepared)
         session = start(prepared, path)
-        display.session(session)
-        try:
-            for event in session.events():
-                display.event(event)
-        except BaseException:
-            display.ended_early(session)
-            raise
-        display.sealed(session, session.seal())
+        carry_out(session, display)

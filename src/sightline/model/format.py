@@ -65,8 +65,8 @@ class Header:
     entries: tuple[Entry, ...]
 
 
-def encode(description: str, tensors: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return the file's bytes; the same content gives the same bytes.
+def encode(description: str, tensors: Mapping[str, NDArray[Any]], *, kind: str = FORMAT) -> bytes:
+    """Return the file's bytes; the same content gives the same bytes. `kind` tells what the file is for.
 
     Raises:
         ValueError: a tensor has a dtype outside `DTYPES`, or the header would be larger than `LARGEST_HEADER`.
@@ -76,7 +76,7 @@ def encode(description: str, tensors: Mapping[str, NDArray[Any]]) -> bytes:
         "__metadata__": {
             "description": description,
             "digest": _NO_DIGEST,
-            "format": FORMAT,
+            "format": kind,
             "format_version": str(VERSION),
         }
     }
@@ -107,7 +107,7 @@ def digest_of_tensors(tensors: Mapping[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def read_header(file: BinaryIO, *, size: int, name: str) -> Header:
+def read_header(file: BinaryIO, *, size: int, name: str, kind: str = FORMAT) -> Header:
     """Return the header of a file of `size` bytes, called `name` in messages.
 
     Raises:
@@ -123,7 +123,7 @@ def read_header(file: BinaryIO, *, size: int, name: str) -> Header:
     if len(text) < length:
         raise _torn(name, "it ends within its header")
     header = parse_object(text, name=name, what="the header")
-    description = _description(header.pop("__metadata__", None), head + text, name)
+    description = _description(header.pop("__metadata__", None), head + text, name, kind)
     return Header(description, _entries(header, size - 8 - length, name))
 
 
@@ -194,8 +194,8 @@ def _what(head: bytes, size: int) -> str:
     return "is not a safetensors file"
 
 
-def _description(metadata: object, head: bytes, name: str) -> str:
-    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+def _description(metadata: object, head: bytes, name: str, kind: str) -> str:
+    if not isinstance(metadata, dict) or metadata.get("format") != kind:
         raise ModelFileError(
             f"{name}: is a safetensors file, but not a model of Sightline: its header says nothing of classes and "
             "preprocessing. Train a model, or wanted the file that `sightline train` wrote."

@@ -39,6 +39,14 @@ class Training(Choices):
     threads: Auto | Annotated[int, Field(ge=1, le=1024)] = Field(
         default="auto", description="CPU threads. auto: all cores."
     )
+    checkpoint_minutes: float = Field(
+        default=5.0,
+        ge=0,
+        description="Minutes after which the state is saved within an epoch, besides its end; 0: never.",
+    )
+    checkpoint_steps: int = Field(
+        default=0, ge=0, description="Steps after which the state is saved, besides the end of an epoch; 0: never."
+    )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of initialization, order and dropout.")
 
     @model_validator(mode="after")

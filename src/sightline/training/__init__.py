@@ -1,10 +1,11 @@
 """Training: prepare, loop, evaluate, and the run it leaves."""
 
-from sightline.training.events import EpochEnd, EpochStart, Event, StepEnd
+from sightline.training.events import EpochEnd, EpochStart, Event, StepEnd, Stopped
 from sightline.training.judge import Judgment, judge
 from sightline.training.metrics import Metrics, measure
 from sightline.training.prepare import Prepared, Survey, prepare, survey
 from sightline.training.resolve import Resolved, resolve
+from sightline.training.resume import resume
 from sightline.training.run import Run, train
 from sightline.training.session import Session, start
 
@@ -19,11 +20,13 @@ __all__ = [
     "Run",
     "Session",
     "StepEnd",
+    "Stopped",
     "Survey",
     "judge",
     "measure",
     "prepare",
     "resolve",
+    "resume",
     "start",
     "survey",
     "train",

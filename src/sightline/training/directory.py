@@ -6,6 +6,8 @@ import contextlib
 import csv
 import os
 import re
+import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,8 @@ CATALOGUE = "catalogue.csv"
 REFUSED = "refused.csv"
 MODEL = "model.safetensors"
 SHEET = "augmentation.png"
+CHECKPOINTS = "checkpoints"
+LOCK, OWNER = ".lock", ".owner"
 FILES = (RECIPE, EVENTS, CATALOGUE, REFUSED, MODEL, SHEET)
 
 
@@ -40,7 +44,8 @@ def made(out: str | os.PathLike[str] | None, *, source: object, overwrite: bool)
     """
     path, new = _make(out, source, overwrite=overwrite)
     try:
-        yield path
+        with locked(path):
+            yield path
     except BaseException:
         if new:
             with contextlib.suppress(OSError):
@@ -53,6 +58,52 @@ def clear(path: Path) -> None:
     for name in FILES:
         if name != MODEL:
             (path / name).unlink(missing_ok=True)
+    shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
+
+
+def finished(path: Path) -> bool:
+    """Return whether a run's training came to its end and its model was judged."""
+    try:
+        lines = (path / EVENTS).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return any(line.startswith('{"event": "sealed"') for line in lines)
+
+
+def cut_log(path: Path, size: int) -> None:
+    """Cut a run's log back to its first `size` bytes: what came after will come again."""
+    try:
+        with (path / EVENTS).open("r+b") as log:
+            log.truncate(size)
+    except OSError as error:
+        raise OutputError(f"{path / EVENTS}: cannot be written ({error.strerror}). Make the run writable.") from error
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes from working in a run's directory while the body runs.
+
+    The system lets go of the lock when a process ends, however it ends, so that none is left behind.
+
+    Raises:
+        OutputError: another process has it.
+    """
+    import filelock
+
+    lock = filelock.FileLock(path / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        owner = (path / OWNER).read_text(encoding="utf-8") if (path / OWNER).is_file() else "another process"
+        says = f"{path}: {owner} is working in this run. Wait for it to end, or choose another place: --out DIR"
+        raise OutputError(says) from None
+    try:
+        (path / OWNER).write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        yield
+    finally:
+        (path / OWNER).unlink(missing_ok=True)
+        lock.release()
+        (path / LOCK).unlink(missing_ok=True)
 
 
 def _make(out: str | os.PathLike[str] | None, source: object, *, overwrite: bool) -> tuple[Path, bool]:
@@ -127,7 +178,7 @@ def _refuse_among_pictures(path: Path, source: str) -> None:
 
 
 def _check_earlier(path: Path, *, overwrite: bool) -> None:
-    if not {entry.name for entry in path.iterdir()} <= set(FILES):
+    if not {entry.name for entry in path.iterdir()} <= {*FILES, CHECKPOINTS, LOCK, OWNER}:
         says = f"{path}: holds files that are no run of Sightline. Choose an empty or new directory: --out DIR"
         raise OutputError(says)
     if not overwrite:

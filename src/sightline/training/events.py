@@ -51,4 +51,13 @@ class EpochEnd:
     """These weights are the best so far by validation loss."""
 
 
-Event = EpochStart | StepEnd | EpochEnd
+@dataclass(frozen=True)
+class Stopped:
+    """The training was asked to stop; its state is in a checkpoint."""
+
+    epoch: int
+    """The epoch under way, or the last one where it was just completed."""
+    step: int
+
+
+Event = EpochStart | StepEnd | EpochEnd | Stopped

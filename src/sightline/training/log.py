@@ -35,6 +35,11 @@ class Log:
             says = f"{self._path}: cannot be written ({error.strerror}). Make room and train again."
             raise OutputError(says) from error
 
+    @property
+    def size(self) -> int:
+        """Bytes written so far, those of earlier processes included."""
+        return self._file.tell()
+
     def __enter__(self) -> Log:
         return self
 

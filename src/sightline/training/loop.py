@@ -50,8 +50,10 @@ def train(
         images = sum(len(records) for records in order)
         yield EpochStart(epoch, epochs, len(order), images)
         state.network.train()
-        loss, right, rate = 0.0, 0, 0.0
-        for records, shards in zip(order, feed(epoch, order), strict=True):
+        # A training that goes on may stand within an epoch: the steps before were taken by an earlier process.
+        rest = order[state.step - state.epoch * len(order) :]
+        rate = learning_rate(max(state.step - 1, 0))
+        for records, shards in zip(rest, feed(epoch, rest), strict=True):
             rate = learning_rate(state.step)
             judged = step(state, shards, rate)
             if judged.fault:
@@ -61,19 +63,21 @@ def train(
                     f"(--set optimizer.learning_rate={rate / 10:.1g}) or --set optimizer.clip_norm=1. "
                     f"The step's pictures: {describe(records)}"
                 )
-            loss += judged.loss * len(records)
-            right += judged.right
+            state.loss_sum += judged.loss * len(records)
+            state.right += judged.right
             yield StepEnd(epoch, state.step, len(records), judged.loss, rate, judged.right)
-        state.epoch = epoch
         metrics = judge(state)
         if metrics is not None and not math.isfinite(metrics.loss):
             raise TrainingError(
                 f"epoch {epoch}: the validation loss is {metrics.loss} after training at a rate of {rate:.3g}. "
                 f"Try a lower rate: --set optimizer.learning_rate={rate / 10:.1g}"
             )
+        state.epoch = epoch
+        loss, right = state.loss_sum / images, state.right / images
+        state.loss_sum, state.right = 0.0, 0
         best = metrics is None or metrics.loss < state.best_loss
         if best:
             state.best = copied(state.judged())
             state.best_epoch = epoch
             state.best_loss = metrics.loss if metrics is not None else float("inf")
-        yield EpochEnd(epoch, state.step, rate, loss / images, right / images, metrics, best)
+        yield EpochEnd(epoch, state.step, rate, loss, right, metrics, best)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,17 @@ from sightline.augmentation.layout import png
 from sightline.data import decoder_version
 from sightline.data.decode import Decoder
 from sightline.errors import RecipeError, TrainingError
+from sightline.model.format import digest_of_tensors
 from sightline.recipe import Recipe, write_recipe
 from sightline.recipe.choices import settled
 from sightline.training import directory
 from sightline.training.batches import batches, steps_per_epoch
 from sightline.training.budget import epochs_within, seconds_per_step
+from sightline.training.checkpoint import Checkpoint, taken
 from sightline.training.evaluate import evaluate
-from sightline.training.events import EpochEnd, Event
+from sightline.training.events import EpochEnd, EpochStart, Event, StepEnd, Stopped
 from sightline.training.feed import Feed
+from sightline.training.keeper import Keeper
 from sightline.training.log import Log
 from sightline.training.loop import train
 from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
@@ -37,6 +41,7 @@ from sightline.training.numerics import numerics
 from sightline.training.patience import exhausted
 from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved, with_epochs
+from sightline.training.standing import place_of, standing
 from sightline.training.state import State, begin, copied
 from sightline.training.step import Forward, Standardize, Step, make_step
 from sightline.writing import write_whole
@@ -63,25 +68,83 @@ class Session:
     step: Step
     written_epoch: int = 0
     """The epoch whose weights are in the model file; 0 while there is none."""
+    exact: bool = True
+    """Whether everything that it stands on has stayed the same since its first step."""
 
     @property
     def recipe(self) -> Recipe:
         """The resolved recipe."""
         return self.resolved.recipe
 
-    def events(self) -> Iterator[Event]:
+    def events(self, *, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train, and yield what happens; each epoch is in the log before it is yielded.
+
+        Args:
+            stop: asked after every step; once it is so, a checkpoint is written, `Stopped` yielded, and no more.
 
         Raises:
             TrainingError: the loss is not finite, or memory is too small. The model file has the best weights so far,
                 from the first epoch that was completed on.
         """
+        training = self.recipe.training
+        with (
+            Log(self.path / directory.EVENTS) as log,
+            Keeper(
+                self.path / directory.CHECKPOINTS,
+                steps=training.checkpoint_steps,
+                minutes=training.checkpoint_minutes,
+            ) as keeper,
+            self.numerics(),
+            self.enough_memory(),
+        ):
+            if not log.size:
+                split, classes = self.prepared.split, len(self.prepared.catalogue.class_names)
+                log.write("start", images=len(split.train), classes=classes, epochs=settled(training.epochs))
+            if self.state.step == 0:
+                keeper.keep(partial(self._checkpoint, log.size))
+            try:
+                yield from self._events(log, keeper, stop)
+            except TrainingError as error:
+                log.write("failure", epoch=self.state.epoch + 1, step=self.state.step + 1, says=str(error))
+                raise
+
+    def _events(self, log: Log, keeper: Keeper, stop: Callable[[], bool]) -> Iterator[Event]:
+        state, patience = self.state, self.recipe.training.early_stopping
+        for event in self._train():
+            match event:
+                case EpochEnd():
+                    if event.best:
+                        self._write({} if event.validation is None else {"validation": event.validation})
+                    log.write("epoch", **_as_dict(event))
+                    stopping = exhausted(event.epoch, state.best_epoch, patience)
+                    if stopping:
+                        log.write("early_stop", epoch=event.epoch, best_epoch=state.best_epoch)
+                    if keeper.idle:
+                        keeper.keep(partial(self._checkpoint, log.size))
+                    yield event
+                    if stopping:
+                        return
+                case StepEnd():
+                    keeper.note(event.step)
+                    if keeper.due(event.step):
+                        keeper.keep(partial(self._checkpoint, log.size))
+                    yield event
+                case _:
+                    yield event
+            if stop() and not isinstance(event, EpochStart):
+                keeper.keep(partial(self._checkpoint, log.size))
+                keeper.wait()
+                yield Stopped(event.epoch, state.step)
+                return
+
+    def _train(self) -> Iterator[Event]:
         training, prepared = self.recipe.training, self.prepared
         split, keys = prepared.split, prepared.catalogue.keys
-        batch_size = settled(training.batch_size)
+        batch_size, epochs = settled(training.batch_size), settled(training.epochs)
         per_epoch = steps_per_epoch(len(split.train), batch_size)
-        epochs = settled(training.epochs)
         peak = settled(self.recipe.optimizer.learning_rate)
+        if exhausted(self.state.epoch, self.state.best_epoch, training.early_stopping):
+            return iter(())
 
         def order(epoch: int) -> Sequence[NDArray[np.int64]]:
             return batches(split.train, keys[split.train], batch_size=batch_size, seed=training.seed, epoch=epoch)
@@ -91,30 +154,26 @@ class Session:
                 self.recipe.schedule, base=peak, step=step, total_steps=epochs * per_epoch, steps_per_epoch=per_epoch
             )
 
-        with Log(self.path / directory.EVENTS) as log, self.numerics(), self.enough_memory():
-            log.write("start", images=len(split.train), classes=len(prepared.catalogue.class_names), epochs=epochs)
-            try:
-                for event in train(
-                    self.state,
-                    epochs=epochs,
-                    batches=order,
-                    feed=self.feed.epoch,
-                    step=self.step,
-                    learning_rate=rate,
-                    judge=self._judge,
-                    describe=self._describe,
-                ):
-                    if isinstance(event, EpochEnd):
-                        if event.best:
-                            self._write({} if event.validation is None else {"validation": event.validation})
-                        log.write("epoch", **_as_dict(event))
-                    yield event
-                    if isinstance(event, EpochEnd) and exhausted(event, self.state.best_epoch, training.early_stopping):
-                        log.write("early_stop", epoch=event.epoch, best_epoch=self.state.best_epoch)
-                        break
-            except TrainingError as error:
-                log.write("failure", epoch=self.state.epoch + 1, step=self.state.step + 1, says=str(error))
-                raise
+        return train(
+            self.state,
+            epochs=epochs,
+            batches=order,
+            feed=self.feed.epoch,
+            step=self.step,
+            learning_rate=rate,
+            judge=self._judge,
+            describe=self._describe,
+        )
+
+    def _checkpoint(self, log_bytes: int) -> Checkpoint:
+        about = {
+            "source": place_of(self.prepared.source),
+            "standing": standing(self.prepared),
+            "reasons": dict(self.resolved.reasons),
+            "exact": self.exact,
+            "log_bytes": log_bytes,
+        }
+        return taken(self.state, about)
 
     def seal(self) -> dict[str, Metrics]:
         """Judge the best weights on what was held out, write that into the model, and return the metrics by side.
@@ -129,9 +188,16 @@ class Session:
             log.write(
                 "sealed",
                 best_epoch=self.state.best_epoch,
+                fingerprint=self.fingerprint(),
+                exact=self.exact,
                 **{side: _finite(found.as_dict()) for side, found in metrics.items()},
             )
         return metrics
+
+    def fingerprint(self) -> str:
+        """Return a digest of the weights: two trainings that agree in it agree in every bit."""
+        tensors = {name: tensor.detach().cpu().numpy() for name, tensor in self.state.network.state_dict().items()}
+        return digest_of_tensors(tensors)[:16]
 
     def _write(self, metrics: Mapping[str, Metrics]) -> None:
         prepared, chosen = self.prepared, self.recipe.data
@@ -211,10 +277,10 @@ class Session:
 
 def start(prepared: Prepared, path: Path) -> Session:
     """Return the training that `prepared` describes, before its first step, with its files in the run's directory."""
-    session = _assemble(prepared, prepared.resolved, path)
+    session = assemble(prepared, prepared.resolved, path)
     if prepared.resolved.recipe.training.time_budget_minutes > 0:
         # The steps that are timed change the weights, so the training itself is put together afresh.
-        session = _assemble(prepared, _within_budget(session), path)
+        session = assemble(prepared, _within_budget(session), path)
     directory.clear(path)
     directory.write_records(path, prepared.catalogue, prepared.split)
     write_recipe(path / directory.RECIPE, session.recipe, session.resolved.reasons)
@@ -252,7 +318,7 @@ def _within_budget(session: Session) -> Resolved:
     return with_epochs(session.resolved, epochs, reason)
 
 
-def _assemble(prepared: Prepared, resolved: Resolved, path: Path) -> Session:
+def assemble(prepared: Prepared, resolved: Resolved, path: Path) -> Session:
     recipe = resolved.recipe
     training = recipe.training
     device = settled(training.device)

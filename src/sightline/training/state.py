@@ -21,6 +21,10 @@ class State:
     """Epochs completed."""
     step: int = 0
     """Updates made."""
+    loss_sum: float = 0.0
+    """Of the pictures of the epoch under way."""
+    right: int = 0
+    """Pictures of the epoch under way whose class was the likeliest."""
     best_loss: float = float("inf")
     best_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)

@@ -1,0 +1,124 @@
+"""Going on with a training that ended early, from its newest intact checkpoint, to the same bits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sightline.data import Progress
+from sightline.errors import DataError, TrainingError
+from sightline.recipe import Recipe, read_recipe
+from sightline.training import checkpoint, directory
+from sightline.training.checkpoint import Checkpoint
+from sightline.training.keeper import last_step
+from sightline.training.prepare import Prepared, prepare, survey
+from sightline.training.run import Run
+from sightline.training.session import Session, assemble
+from sightline.training.standing import differences, standing
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """A run that ended early, and where it can go on."""
+
+    path: Path
+    recipe: Recipe
+    """As it was resolved."""
+    checkpoint: Checkpoint
+    damaged: tuple[str, ...]
+    """What is wrong with newer checkpoints, one sentence each."""
+    lost: int
+    """Steps that were taken after the checkpoint and will be taken again."""
+
+    @property
+    def source(self) -> str:
+        """What it was trained on."""
+        return str(self.checkpoint.about["source"])
+
+
+def find(path: Path) -> Resumable:
+    """Return where the run at `path` can go on.
+
+    Raises:
+        DataError: there is no run, it is finished, or none of its checkpoints is intact.
+    """
+    if not (path / directory.RECIPE).is_file():
+        raise DataError(f"{path}: found no run there. Wanted the directory of a run that ended early.")
+    if directory.finished(path):
+        raise DataError(f"{path}: this run is finished. Its model is {path / directory.MODEL}.")
+    damaged: list[str] = []
+    found = checkpoint.newest(path / directory.CHECKPOINTS, damaged=damaged.append)
+    if found is None:
+        why = f" ({damaged[0]})" if damaged else ""
+        raise DataError(f"{path}: found no checkpoint to go on from{why}. Train again.")
+    lost = max(last_step(path / directory.CHECKPOINTS) - found.step, 0)
+    return Resumable(path, read_recipe(path / directory.RECIPE), found, tuple(damaged), lost)
+
+
+def go_on(
+    resumable: Resumable, prepared: Prepared, *, allow_different: bool = False, warn: Callable[[str], None]
+) -> Session:
+    """Return the training as it was when the checkpoint was taken; the log is cut back to there.
+
+    Args:
+        resumable: from `find`.
+        prepared: from the same source, with the resolved recipe.
+        allow_different: go on where something is no longer as it was, so that the result is another one.
+        warn: told what is different, where that is allowed.
+
+    Raises:
+        TrainingError: something is no longer as it was.
+    """
+    about = resumable.checkpoint.about
+    found = differences(about["standing"], standing(prepared))
+    if found and not allow_different:
+        raise TrainingError(
+            f"{resumable.path}: cannot go on to the same bits: {'; '.join(found)}. Put it back as it was, or go on to "
+            "another result: --allow-different"
+        )
+    # The recipe of a run has all fields set, so that its reasons are known here only.
+    session = assemble(prepared, replace(prepared.resolved, reasons=about["reasons"]), resumable.path)
+    checkpoint.put_back(resumable.checkpoint, session.state)
+    session.written_epoch = session.state.best_epoch
+    session.exact = bool(about["exact"]) and not found
+    directory.cut_log(resumable.path, int(about["log_bytes"]))
+    for each in found:
+        warn(each)
+    return session
+
+
+def resume(
+    path: str | os.PathLike[str],
+    source: Any = None,
+    *,
+    allow_different: bool = False,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Go on with the training at `path` from its newest intact checkpoint, and return the finished run.
+
+    Args:
+        path: the run's directory.
+        source: what it was trained on, wanted where that was arrays; None for the place that the run has noted.
+        allow_different: as in `go_on`.
+        cache: as in `train`.
+        progress: told of reading and decoding.
+        warn: told what is different, where that is allowed.
+
+    Raises:
+        SightlineError: there is nothing to go on from, something changed, or what `train` raises.
+    """
+    path = Path(path)
+    resumable = find(path)
+    with directory.locked(path):
+        surveyed = survey(resumable.source if source is None else source, resumable.recipe, progress=progress)
+        prepared = prepare(surveyed, cache=cache, progress=progress)
+        session = go_on(resumable, prepared, allow_different=allow_different, warn=warn)
+        for _ in session.events():
+            pass
+        session.seal()
+    return Run(path)

@@ -1,0 +1,62 @@
+"""What the bits of a training depend on, and what of it has changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sightline import __version__
+from sightline.recipe import Recipe, to_toml
+from sightline.training.prepare import Prepared
+
+WITHOUT_EFFECT = {"checkpoint_minutes": 0.0, "checkpoint_steps": 0}
+"""Fields of `training` that change no bit of the result."""
+
+NAMES = {
+    "recipe": "the recipe",
+    "data": "the pictures",
+    "sightline": "Sightline's version",
+    "torch": "torch's version",
+    "numpy": "NumPy's version",
+    "processor": "the processor",
+    "capability": "the processor's capability",
+}
+
+
+def standing(prepared: Prepared) -> dict[str, str]:
+    """Return what the bits of a training depend on, each as a short text."""
+    return {
+        "recipe": _digest(prepared.resolved.recipe),
+        "data": prepared.data_digest,
+        "sightline": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "processor": prepared.machine.name,
+        "capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
+    """Return in words what of `then` is no longer so."""
+    found = []
+    for key, name in NAMES.items():
+        if then.get(key) != now[key]:
+            digests = key in ("recipe", "data")
+            found.append(f"{name} changed" if digests else f"{name} was {then.get(key)} and is {now[key]}")
+    return found
+
+
+def place_of(source: str) -> str:
+    """Return where a source is, from wherever the training goes on."""
+    return str(Path(source).resolve()) if Path(source).exists() else source
+
+
+def _digest(recipe: Recipe) -> str:
+    training = recipe.training.model_copy(update=WITHOUT_EFFECT)
+    text = to_toml(recipe.model_copy(update={"training": training}))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

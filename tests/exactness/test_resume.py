@@ -1,0 +1,113 @@
+"""A training that was stopped and went on gives the same bits as one that nothing disturbed."""
+
+import json
+
+import pytest
+
+from sightline.errors import DataError, OutputError, TrainingError
+from sightline.training import Stopped, directory, resume, train
+from sightline.training.directory import locked
+from sightline.training.resume import find
+
+KINDS = {
+    "sgd": {"optimizer": "sgd"},
+    "momentum": {"optimizer": "momentum"},
+    "nesterov": {"optimizer": "nesterov"},
+    "rmsprop": {"optimizer": "rmsprop"},
+    "adadelta": {"optimizer": "adadelta", "optimizer.learning_rate": 1.0},
+    "adam": {"optimizer": "adam", "schedule": "one_cycle"},
+    "adamw, averaged": {"optimizer": "adamw", "training.weight_averaging": 0.9},
+    "residual, dropout": {"network": "resnet", "network.width": 4, "network.dropout": 0.3},
+    "augmented": {"augmentation": "strong"},
+    "mixed": {"augmentation.operations": [{"name": "mixup", "probability": 0.5}, "horizontal_flip"]},
+    "early stopping": {"training.early_stopping": 1, "training.epochs": 6, "optimizer.learning_rate": 0.1},
+}
+
+
+def stop_after(session, step):
+    """Take so many steps in all, and stop with a checkpoint."""
+    last = None
+    for event in session.events(stop=lambda: session.state.step >= step):
+        last = event
+    return last
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stopped_anywhere_and_resumed_the_bits_are_the_same(kind, prepared_with, exactly, tmp_path):
+    choices = KINDS[kind]
+    if "network" in choices:
+        choices = {"network.width": 4, **choices}
+    prepared = prepared_with(**{key.replace(".", "__"): value for key, value in choices.items()})
+    wanted = exactly.finish(exactly.begun(prepared, tmp_path / "whole"))
+    per_epoch = json.loads(wanted.log.splitlines()[1])["step"]
+    for stops in ([1], [per_epoch], [2, 3, per_epoch - 1, per_epoch + 2, 2 * per_epoch - 1]):
+        path = tmp_path / "-".join(map(str, stops))
+        session = exactly.begun(prepared, path)
+        for number, step in enumerate(stops):
+            if number:
+                session = exactly.going_on(prepared, path)
+            assert stop_after(session, step) == Stopped(session.state.epoch + (step % per_epoch > 0) or 1, step)
+        exactly.assert_same(exactly.finish(exactly.going_on(prepared, path)), wanted)
+
+
+def test_how_often_checkpoints_are_taken_changes_nothing(prepared_with, exactly, tmp_path):
+    wanted = exactly.finish(exactly.begun(prepared_with(), tmp_path / "usual"))
+    often = prepared_with(training__checkpoint_steps=1)
+    session = exactly.begun(often, tmp_path / "often")
+    stop_after(session, 9)
+    found = exactly.finish(exactly.going_on(prepared_with(), tmp_path / "often"))
+    assert found.state == wanted.state
+    assert found.log == wanted.log
+
+
+def test_resume_of_arrays_wants_them_again_and_finishes(digits, exactly, prepared_with, tmp_path):
+    prepared = prepared_with()
+    stop_after(exactly.begun(prepared, tmp_path / "run"), 5)
+    whole = exactly.finish(exactly.begun(prepared, tmp_path / "whole"))
+    run = resume(tmp_path / "run", digits)
+    assert run.model_path.read_bytes() == whole.model
+    with pytest.raises(DataError, match="this run is finished"):
+        resume(tmp_path / "run", digits)
+
+
+def test_what_changed_is_named_and_needs_leave(prepared_with, exactly, tmp_path):
+    prepared = prepared_with()
+    stop_after(exactly.begun(prepared, tmp_path / "run"), 5)
+    other = prepared_with(optimizer__learning_rate=0.02)
+    with pytest.raises(TrainingError, match=r"cannot go on to the same bits: the recipe changed.*--allow-different"):
+        exactly.going_on(other, tmp_path / "run")
+    session = exactly.going_on(other, tmp_path / "run", allow_different=True)
+    exactly.finish(session)
+    assert json.loads((tmp_path / "run" / directory.EVENTS).read_text().splitlines()[-1])["exact"] is False
+
+
+def test_runs_that_cannot_go_on_say_why(prepared_with, exactly, tmp_path):
+    with pytest.raises(DataError, match="found no run there"):
+        find(tmp_path)
+    stop_after(exactly.begun(prepared_with(), tmp_path / "run"), 2)
+    for file in (tmp_path / "run" / directory.CHECKPOINTS).glob("step-*"):
+        file.write_bytes(b"")
+    with pytest.raises(DataError, match=r"found no checkpoint to go on from .*is empty"):
+        find(tmp_path / "run")
+
+
+def test_a_run_that_is_under_way_is_not_touched(digits, prepared_with, exactly, tmp_path):
+    stop_after(exactly.begun(prepared_with(), tmp_path / "run"), 2)
+    with locked(tmp_path / "run"):
+        with pytest.raises(OutputError, match=r"process \d+ on .* is working in this run"):
+            resume(tmp_path / "run", digits)
+        with pytest.raises(OutputError, match="is working in this run"):
+            train(digits, {"training.epochs": 1}, out=tmp_path / "run", overwrite=True)
+    resume(tmp_path / "run", digits)
+
+
+def test_steps_after_the_checkpoint_are_counted_as_lost(prepared_with, exactly, tmp_path):
+    prepared = prepared_with()
+    events = exactly.begun(prepared, tmp_path / "run").events()
+    steps = 0
+    for event in events:
+        steps = getattr(event, "step", 0)
+        if steps == 4:
+            break
+    events.close()
+    assert find(tmp_path / "run").lost == 4
