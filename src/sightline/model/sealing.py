@@ -88,14 +88,15 @@ def _versions() -> dict[str, str]:
     import torch
 
     return {
-        "sightline": _own_version(),
+        "sightline": own_version(),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": np.__version__,
     }
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """Return the version of the package that is installed."""
     try:
         return version("sightline")
     except PackageNotFoundError:

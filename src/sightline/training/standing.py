@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sightline import __version__
+from sightline.model.sealing import own_version
 from sightline.recipe import Recipe, to_toml
 from sightline.training.prepare import Prepared
 
@@ -33,7 +33,7 @@ def standing(prepared: Prepared) -> dict[str, str]:
     return {
         "recipe": _digest(prepared.resolved.recipe),
         "data": prepared.data_digest,
-        "sightline": __version__,
+        "sightline": own_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "processor": prepared.machine.name,
