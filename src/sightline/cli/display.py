@@ -163,7 +163,7 @@ class Display:
         self.progress.finish()
         self._close_bar()
 
-    def ended_early(self, session: Session) -> None:
+    def ended_early(self, session: Session, *, resumable: bool) -> None:
         """Say what a training leaves that did not come to its end."""
         from sightline.training.directory import CHECKPOINTS, MODEL
 
@@ -173,7 +173,7 @@ class Display:
         else:
             says = "No model has been written yet."
         self._result.print(says)
-        if (session.path / CHECKPOINTS).is_dir():
+        if resumable and (session.path / CHECKPOINTS).is_dir():
             self._result.print(f"Go on with: sightline resume {shlex.quote(str(session.path))}")
 
     def sealed(self, session: Session, metrics: Mapping[str, Metrics]) -> None:

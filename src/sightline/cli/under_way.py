@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sightline.errors import TrainingError
+
 if TYPE_CHECKING:
     from sightline.cli.display import Display
     from sightline.training import Session
@@ -59,7 +61,8 @@ def carry_out(session: Session, display: Display) -> None:
                 display.event(event)
                 if isinstance(event, Stopped):
                     raise SystemExit(128 + stopping.signal)
-        except BaseException:
-            display.ended_early(session)
+        except BaseException as error:
+            # A loss that is not finite would come again.
+            display.ended_early(session, resumable=not isinstance(error, TrainingError))
             raise
     display.sealed(session, session.seal())
