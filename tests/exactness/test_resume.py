@@ -2,10 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from sightline.errors import DataError, OutputError, TrainingError
-from sightline.training import Stopped, directory, resume, train
+from sightline.recipe import Recipe, apply_overrides
+from sightline.training import Stopped, directory, prepare, resume, survey, train
 from sightline.training.directory import locked
 from sightline.training.resume import find
 
@@ -111,3 +114,69 @@ def test_steps_after_the_checkpoint_are_counted_as_lost(prepared_with, exactly, 
             break
     events.close()
     assert find(tmp_path / "run").lost == 4
+
+
+def test_a_folder_named_from_one_place_is_found_from_another(digits, exactly, tmp_path, monkeypatch):
+    for number, (image, label) in enumerate(zip(*digits, strict=True)):
+        place = tmp_path / "here" / "photos" / f"class {label}" / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.asarray(image)).save(place)
+    monkeypatch.chdir(tmp_path / "here")
+    recipe = apply_overrides(Recipe(), {"network": "lenet", "training.epochs": 2, "training.threads": 1})
+    prepared = prepare(survey("photos", recipe))
+    whole = exactly.finish(exactly.begun(prepared, tmp_path / "whole"))
+    stop_after(exactly.begun(prepared, tmp_path / "run"), 3)
+    monkeypatch.chdir(tmp_path)
+    assert resume(tmp_path / "run").model_path.read_bytes() == whole.model
+
+
+def test_a_training_with_a_budget_goes_on(digits, tmp_path, exactly):
+    choices = {"network": "lenet", "training.time_budget_minutes": 0.02, "training.threads": 1, "augmentation": "none"}
+    prepared = prepare(survey(digits, apply_overrides(Recipe(), choices)))
+    stop_after(exactly.begun(prepared, tmp_path / "run"), 2)
+    resume(tmp_path / "run", digits)
+    sealed = json.loads((tmp_path / "run" / directory.EVENTS).read_text().splitlines()[-1])
+    assert sealed["exact"] is True
+
+
+def test_with_other_batches_the_epoch_under_way_begins_anew(prepared_with, exactly, tmp_path):
+    stop_after(exactly.begun(prepared_with(), tmp_path / "run"), 9)
+    other = exactly.going_on(prepared_with(training__batch_size=8), tmp_path / "run", allow_different=True)
+    per_epoch = other.steps_per_epoch()
+    exactly.finish(other)
+    lines = [json.loads(line) for line in (tmp_path / "run" / directory.EVENTS).read_text().splitlines()]
+    assert [line["step"] for line in lines if line["event"] == "epoch"][-1] == 3 * per_epoch
+
+
+def test_another_optimizer_is_refused_even_with_leave(prepared_with, exactly, tmp_path):
+    stop_after(exactly.begun(prepared_with(optimizer="sgd"), tmp_path / "run"), 3)
+    with pytest.raises(TrainingError, match="has the state of sgd, and the recipe wants adam"):
+        exactly.going_on(prepared_with(optimizer="adam"), tmp_path / "run", allow_different=True)
+
+
+def test_a_torn_last_line_does_not_make_a_run_finished(prepared_with, exactly, tmp_path):
+    prepared = prepared_with()
+    whole = exactly.finish(exactly.begun(prepared, tmp_path / "whole"))
+    run = tmp_path / "run"
+    stop_after(exactly.begun(prepared, run), 5)
+    with (run / directory.EVENTS).open("ab") as log:
+        log.write(b'{"event": "sealed", "best_ep\xff')
+    exactly.assert_same(exactly.finish(exactly.going_on(prepared, run)), whole)
+
+
+def test_a_log_that_was_cut_is_not_filled_up(prepared_with, exactly, tmp_path):
+    prepared = prepared_with()
+    stop_after(exactly.begun(prepared, tmp_path / "run"), 5)
+    (tmp_path / "run" / directory.EVENTS).write_bytes(b"")
+    with pytest.raises(DataError, match="found 0 bytes, where the checkpoint knows of"):
+        exactly.going_on(prepared, tmp_path / "run")
+
+
+def test_what_a_killed_process_left_half_written_is_swept_away(digits, prepared_with, exactly, tmp_path):
+    run = tmp_path / "run"
+    stop_after(exactly.begun(prepared_with(), run), 5)
+    litter = [run / ".model.safetensors.0a1b.part", run / directory.CHECKPOINTS / ".step-000000001.safetensors.2c.part"]
+    for each in litter:
+        each.write_bytes(b"half")
+    train(digits, {"training.epochs": 1, "network": "lenet", "training.threads": 1}, out=run, overwrite=True)
+    assert not any(each.exists() for each in litter)

@@ -22,11 +22,11 @@ def command(run: str, allow_different: bool, quiet: bool) -> None:
     from sightline.cli.under_way import carry_out
     from sightline.training import prepare, survey
     from sightline.training.directory import locked
-    from sightline.training.resume import find, go_on
+    from sightline.training.resume import find, go_on, require
 
-    path = Path(run)
-    resumable = find(path)
+    path = require(Path(run))
     with locked(path), display:
+        resumable = find(path)
         display.resumable(resumable)
         prepared = prepare(
             survey(resumable.source, resumable.recipe, progress=display.progress), progress=display.progress

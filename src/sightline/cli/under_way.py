@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType
@@ -41,7 +42,7 @@ class Stopping:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.signal:
-            raise SystemExit(128 + number)
+            os._exit(128 + number)  # whatever is being written: files appear whole or not at all
         self.signal = number
         click.echo("Stopping after this step; once more ends at once.", err=True)
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sightline.errors import ModelFileError, TrainingError
+from sightline.errors import ModelFileError, OutputError, TrainingError
 from sightline.model.format import altered, digest_of_tensors, encode, parse_object, read_header, read_tensors
 from sightline.training.state import State
 from sightline.writing import write_whole
@@ -89,13 +89,13 @@ def put_back(checkpoint: Checkpoint, state: State) -> None:
     fresh = state.optimizer.state_dict()
     fresh["state"] = {int(index): dict(entries) for index, entries in counters["optimizer"].items()}
     parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
-    for name, tensor in groups["optimizer"].items():
-        index, _, key = name.partition("/")
-        fresh["state"].setdefault(int(index), {})[key] = _laid_out_like(parameters[int(index)], tensor)
     try:
+        for name, tensor in groups["optimizer"].items():
+            index, _, key = name.partition("/")
+            fresh["state"].setdefault(int(index), {})[key] = _laid_out_like(parameters[int(index)], tensor)
         state.network.load_state_dict(groups["network"])
         state.optimizer.load_state_dict(fresh)
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, KeyError, IndexError) as error:
         raise TrainingError(
             f"the checkpoint of step {checkpoint.step} does not fit this recipe's network and optimizer ({error}). "
             "Train anew with another --out."
@@ -118,10 +118,18 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
     description = json.dumps({**checkpoint.about, "digest": digest_of_tensors(checkpoint.tensors)}, sort_keys=True)
     path = folder / f"step-{checkpoint.step:09d}{SUFFIX}"
     write_whole(path, encode(description, checkpoint.tensors, kind=KIND))
-    read(path)
-    for older in _newest_first(folder)[KEPT:]:
+    try:
+        read(path)
+    except ModelFileError as error:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise OutputError(f"{path}: is not what was written; the disk is failing. Choose another --out.") from error
+    others = [other for other in _newest_first(folder) if other != path]
+    older = [other for other in others if other.name < path.name]
+    # Those of later steps are damaged, or this one would not have been taken again.
+    for other in (*(other for other in others if other not in older), *older[KEPT - 1 :]):
         with contextlib.suppress(OSError):  # it will be removed next time
-            older.unlink()
+            other.unlink()
     return path
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from sightline.data import Catalogue, Split
-from sightline.errors import OutputError
+from sightline.errors import DataError, OutputError
+from sightline.writing import write_whole
 
 RECIPE = "recipe.toml"
 EVENTS = "events.jsonl"
@@ -23,7 +25,7 @@ REFUSED = "refused.csv"
 MODEL = "model.safetensors"
 SHEET = "augmentation.png"
 CHECKPOINTS = "checkpoints"
-LOCK, OWNER = ".lock", ".owner"
+LOCK, OWNER, PROBE = ".lock", ".owner", ".writable"
 FILES = (RECIPE, EVENTS, CATALOGUE, REFUSED, MODEL, SHEET)
 
 
@@ -55,28 +57,42 @@ def made(out: str | os.PathLike[str] | None, *, source: object, overwrite: bool)
 
 def clear(path: Path) -> None:
     """Remove what an earlier run left, except its model, which the new one replaces when it has something better."""
-    for name in FILES:
-        if name != MODEL:
-            (path / name).unlink(missing_ok=True)
-    shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
+    try:
+        for name in FILES:
+            if name != MODEL:
+                (path / name).unlink(missing_ok=True)
+        # An earlier run's checkpoints may be of later steps, and would be taken for this one's.
+        if (path / CHECKPOINTS).exists():
+            shutil.rmtree(path / CHECKPOINTS)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: the earlier run cannot be removed ({error.strerror}). Choose another place: --out DIR"
+        ) from error
 
 
 def finished(path: Path) -> bool:
     """Return whether a run's training came to its end and its model was judged."""
     try:
-        lines = (path / EVENTS).read_text(encoding="utf-8").splitlines()
+        lines = (path / EVENTS).read_bytes().splitlines(keepends=True)
     except OSError:
         return False
-    return any(line.startswith('{"event": "sealed"') for line in lines)
+    return any(line.startswith(b'{"event": "sealed"') and line.endswith(b"\n") for line in lines)
 
 
 def cut_log(path: Path, size: int) -> None:
     """Cut a run's log back to its first `size` bytes: what came after will come again."""
     try:
         with (path / EVENTS).open("r+b") as log:
-            log.truncate(size)
+            found = log.seek(0, os.SEEK_END)
+            log.truncate(min(size, found))
+            os.fsync(log.fileno())
     except OSError as error:
         raise OutputError(f"{path / EVENTS}: cannot be written ({error.strerror}). Make the run writable.") from error
+    if found < size:
+        raise DataError(
+            f"{path / EVENTS}: found {found:,} bytes, where the checkpoint knows of {size:,}: the log was cut or lost. "
+            "Put it back, or train again."
+        )
 
 
 @contextlib.contextmanager
@@ -94,16 +110,28 @@ def locked(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        owner = (path / OWNER).read_text(encoding="utf-8") if (path / OWNER).is_file() else "another process"
+        owner = "another process"
+        with contextlib.suppress(OSError):
+            owner = (path / OWNER).read_text(encoding="utf-8")
         says = f"{path}: {owner} is working in this run. Wait for it to end, or choose another place: --out DIR"
         raise OutputError(says) from None
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}). Make it writable, or free some room."
+        ) from error
     try:
-        (path / OWNER).write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        with contextlib.suppress(OSError):  # it is for a message only
+            (path / OWNER).write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        for part in (*path.glob(".*.part"), *(path / CHECKPOINTS).glob(".*.part")):
+            with contextlib.suppress(OSError):  # half written by a process that was killed
+                part.unlink()
         yield
     finally:
-        (path / OWNER).unlink(missing_ok=True)
+        # The lock's file goes while it is held: whoever waits for it then sees that it has another one.
+        for name in (OWNER, LOCK):
+            with contextlib.suppress(OSError):
+                (path / name).unlink()
         lock.release()
-        (path / LOCK).unlink(missing_ok=True)
 
 
 def _make(out: str | os.PathLike[str] | None, source: object, *, overwrite: bool) -> tuple[Path, bool]:
@@ -143,14 +171,12 @@ def write_records(path: Path, catalogue: Catalogue, split: Split) -> None:
     _write_csv(path / REFUSED, ("name", "reason"), ((refusal.name, refusal.reason) for refusal in catalogue.refused))
 
 
-def _write_csv(path: Path, head: tuple[str, ...], rows: object) -> None:
-    try:
-        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(head)
-            writer.writerows(rows)  # type: ignore[arg-type]
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}). Choose another place: --out DIR") from error
+def _write_csv(path: Path, head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    write_whole(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def _numbered(folder: Path, source: str) -> Path:
@@ -178,7 +204,8 @@ def _refuse_among_pictures(path: Path, source: str) -> None:
 
 
 def _check_earlier(path: Path, *, overwrite: bool) -> None:
-    if not {entry.name for entry in path.iterdir()} <= {*FILES, CHECKPOINTS, LOCK, OWNER}:
+    names = {entry.name for entry in path.iterdir() if not (entry.name[0] == "." and entry.name.endswith(".part"))}
+    if not names <= {*FILES, CHECKPOINTS, LOCK, OWNER, PROBE}:
         says = f"{path}: holds files that are no run of Sightline. Choose an empty or new directory: --out DIR"
         raise OutputError(says)
     if not overwrite:
@@ -186,6 +213,6 @@ def _check_earlier(path: Path, *, overwrite: bool) -> None:
 
 
 def _try_to_write(path: Path) -> None:
-    probe = path / ".writable"
+    probe = path / PROBE
     probe.touch()
     probe.unlink()

@@ -17,7 +17,7 @@ class Log:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._file = path.open("a", encoding="utf-8", newline="\n")
+            self._file = path.open("ab", buffering=0)  # nothing is left to be written when it is closed
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}). Choose another --out.") from error
 
@@ -28,8 +28,10 @@ class Log:
             OutputError: the disk is full or failing.
         """
         try:
-            self._file.write(json.dumps({"event": kind, **values}, ensure_ascii=False, allow_nan=False) + "\n")
-            self._file.flush()
+            line = json.dumps({"event": kind, **values}, ensure_ascii=False, allow_nan=False) + "\n"
+            left = memoryview(line.encode())
+            while left:
+                left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             says = f"{self._path}: cannot be written ({error.strerror}). Make room and train again."

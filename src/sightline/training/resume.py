@@ -39,14 +39,20 @@ class Resumable:
         return str(self.checkpoint.about["source"])
 
 
+def require(path: Path) -> Path:
+    """Return the path of a run; raise DataError where there is none."""
+    if not (path / directory.RECIPE).is_file():
+        raise DataError(f"{path}: found no run there. Wanted the directory of a run that ended early.")
+    return path
+
+
 def find(path: Path) -> Resumable:
     """Return where the run at `path` can go on.
 
     Raises:
         DataError: there is no run, it is finished, or none of its checkpoints is intact.
     """
-    if not (path / directory.RECIPE).is_file():
-        raise DataError(f"{path}: found no run there. Wanted the directory of a run that ended early.")
+    require(path)
     if directory.finished(path):
         raise DataError(f"{path}: this run is finished. Its model is {path / directory.MODEL}.")
     damaged: list[str] = []
@@ -73,15 +79,25 @@ def go_on(
         TrainingError: something is no longer as it was.
     """
     about = resumable.checkpoint.about
-    found = differences(about["standing"], standing(prepared))
+    found = differences(about["standing"], standing(prepared, prepared.resolved.recipe))
     if found and not allow_different:
         raise TrainingError(
             f"{resumable.path}: cannot go on to the same bits: {'; '.join(found)}. Put it back as it was, or go on to "
             "another result: --allow-different"
         )
     # The recipe of a run has all fields set, so that its reasons are known here only.
+    prepared = replace(prepared, source=about["name"])
     session = assemble(prepared, replace(prepared.resolved, reasons=about["reasons"]), resumable.path)
+    if session.recipe.optimizer.name != about["optimizer"]:
+        raise TrainingError(
+            f"{resumable.path}: the checkpoint has the state of {about['optimizer']}, and the recipe wants "
+            f"{session.recipe.optimizer.name}. Put the recipe back as it was, or train anew with another --out."
+        )
     checkpoint.put_back(resumable.checkpoint, session.state)
+    if session.steps_per_epoch() != about["steps_per_epoch"]:
+        # Other pictures or batches: the epoch that was under way begins anew.
+        session.state.step = session.state.epoch * session.steps_per_epoch()
+        session.state.loss_sum, session.state.right = 0.0, 0
     session.written_epoch = session.state.best_epoch
     session.exact = bool(about["exact"]) and not found
     directory.cut_log(resumable.path, int(about["log_bytes"]))
@@ -112,9 +128,9 @@ def resume(
     Raises:
         SightlineError: there is nothing to go on from, something changed, or what `train` raises.
     """
-    path = Path(path)
-    resumable = find(path)
+    path = require(Path(path))
     with directory.locked(path):
+        resumable = find(path)
         surveyed = survey(resumable.source if source is None else source, resumable.recipe, progress=progress)
         prepared = prepare(surveyed, cache=cache, progress=progress)
         session = go_on(resumable, prepared, allow_different=allow_different, warn=warn)

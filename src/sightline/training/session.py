@@ -141,7 +141,7 @@ class Session:
         training, prepared = self.recipe.training, self.prepared
         split, keys = prepared.split, prepared.catalogue.keys
         batch_size, epochs = settled(training.batch_size), settled(training.epochs)
-        per_epoch = steps_per_epoch(len(split.train), batch_size)
+        per_epoch = self.steps_per_epoch()
         peak = settled(self.recipe.optimizer.learning_rate)
         if exhausted(self.state.epoch, self.state.best_epoch, training.early_stopping):
             return iter(())
@@ -167,8 +167,11 @@ class Session:
 
     def _checkpoint(self, log_bytes: int) -> Checkpoint:
         about = {
+            "name": self.prepared.source,
             "source": place_of(self.prepared.source),
-            "standing": standing(self.prepared),
+            "standing": standing(self.prepared, self.recipe),
+            "steps_per_epoch": self.steps_per_epoch(),
+            "optimizer": self.recipe.optimizer.name,
             "reasons": dict(self.resolved.reasons),
             "exact": self.exact,
             "log_bytes": log_bytes,
@@ -194,9 +197,14 @@ class Session:
             )
         return metrics
 
+    def steps_per_epoch(self) -> int:
+        """Return the updates of an epoch."""
+        return steps_per_epoch(len(self.prepared.split.train), settled(self.recipe.training.batch_size))
+
     def fingerprint(self) -> str:
-        """Return a digest of the weights: two trainings that agree in it agree in every bit."""
-        tensors = {name: tensor.detach().cpu().numpy() for name, tensor in self.state.network.state_dict().items()}
+        """Return a digest of the weights that are sealed: trainings that agree in it agree in every bit of them."""
+        weights = self.state.best or self.state.judged()
+        tensors = {name: tensor.detach().cpu().numpy() for name, tensor in weights.items()}
         return digest_of_tensors(tensors)[:16]
 
     def _write(self, metrics: Mapping[str, Metrics]) -> None:

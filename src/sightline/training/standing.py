@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,22 @@ from typing import Any
 import numpy as np
 import torch
 
+from sightline.data import decoder_version
 from sightline.model.sealing import own_version
 from sightline.recipe import Recipe, to_toml
+from sightline.recipe.choices import settled
 from sightline.training.prepare import Prepared
 
+EMBEDDED = "digits"
 WITHOUT_EFFECT = {"checkpoint_minutes": 0.0, "checkpoint_steps": 0}
 """Fields of `training` that change no bit of the result."""
 
 NAMES = {
     "recipe": "the recipe",
     "data": "the pictures",
+    "decoded": "what could be decoded",
+    "decoder": "the decoder's version",
+    "python": "Python's version",
     "sightline": "Sightline's version",
     "torch": "torch's version",
     "numpy": "NumPy's version",
@@ -28,11 +35,14 @@ NAMES = {
 }
 
 
-def standing(prepared: Prepared) -> dict[str, str]:
-    """Return what the bits of a training depend on, each as a short text."""
+def standing(prepared: Prepared, recipe: Recipe) -> dict[str, str]:
+    """Return what the bits of a training with a resolved recipe depend on, each as a short text."""
     return {
-        "recipe": _digest(prepared.resolved.recipe),
+        "recipe": _digest(recipe),
         "data": prepared.data_digest,
+        "decoded": prepared.catalogue.digest,
+        "decoder": decoder_version(settled(recipe.data.decoder)),
+        "python": platform.python_version(),
         "sightline": own_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
@@ -46,13 +56,15 @@ def differences(then: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
     found = []
     for key, name in NAMES.items():
         if then.get(key) != now[key]:
-            digests = key in ("recipe", "data")
+            digests = key in ("recipe", "data", "decoded")
             found.append(f"{name} changed" if digests else f"{name} was {then.get(key)} and is {now[key]}")
     return found
 
 
 def place_of(source: str) -> str:
     """Return where a source is, from wherever the training goes on."""
+    if source == EMBEDDED:
+        return source
     return str(Path(source).resolve()) if Path(source).exists() else source
 
 
