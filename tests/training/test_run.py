@@ -145,10 +145,10 @@ def test_an_earlier_run_is_replaced_only_when_asked(digits, tmp_path):
 def test_a_mistake_costs_no_earlier_run(digits, tmp_path):
     """What stops before the training begins leaves the run that was to be replaced whole."""
     first = train(digits, QUICK, out=tmp_path / "run")
-    before = {path.name: path.read_bytes() for path in first.path.iterdir()}
+    before = {path.name: path.read_bytes() for path in first.path.rglob("*") if path.is_file()}
     with pytest.raises(DataError, match="nowhere"):
         train(tmp_path / "nowhere", QUICK, out=tmp_path / "run", overwrite=True)
-    assert {path.name: path.read_bytes() for path in first.path.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in first.path.rglob("*") if path.is_file()} == before
 
 
 def test_a_training_that_fails_leaves_its_best_weights(digits, tmp_path):
