@@ -8,7 +8,6 @@ import numpy as np
 from numba import njit
 
 from sightline.augmentation import cpu_noise as noisy
-from sightline.augmentation import cpu_philox as philox
 from sightline.augmentation import cpu_places as place
 from sightline.augmentation import cpu_values as value
 from sightline.augmentation.cpu_places import CONSTANT, MARGIN, REFLECT
@@ -183,32 +182,12 @@ def render_rows(  # noqa: PLR0915 - one loop over rows, cut up already into what
                 if gamma[i] != 1.0:
                     value.powered(part, gamma[i])
                 if noise[i] > 0:
-                    blocks = rows * (per_value.shape[1] // tile)
-                    drawn = words[: 4 * blocks]
-                    philox.blocks(
-                        noise_key[i],
-                        per_value[0],
-                        per_value[1],
-                        np.uint64(top),
-                        np.uint64(GAUSSIAN),
-                        np.uint64(0),
-                        drawn,
-                    )
+                    drawn = noisy.drawn(noise_key[i], GAUSSIAN, top, rows, per_value, words)
                     noisy.add_gaussian(part, rows, drawn, noise[i], row_scale, row_offset)
                 else:
                     value.standardized(part, rows, row_scale, row_offset)
                 if salt_pepper[i] > 0:
-                    blocks = rows * (per_pixel.shape[1] // tile)
-                    drawn = words[: 4 * blocks]
-                    philox.blocks(
-                        noise_key[i],
-                        per_pixel[0],
-                        per_pixel[1],
-                        np.uint64(top),
-                        np.uint64(SALT_PEPPER),
-                        np.uint64(0),
-                        drawn,
-                    )
+                    drawn = noisy.drawn(noise_key[i], SALT_PEPPER, top, rows, per_pixel, words)
                     noisy.add_salt_pepper(part, rows, drawn, salt_pepper[i], white, black)
         for y in range(erase[i, 0], erase[i, 2]):
             for x in range(erase[i, 1], erase[i, 3]):

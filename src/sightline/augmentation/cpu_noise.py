@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from sightline.augmentation.cpu_philox import blocks
 from sightline.augmentation.cpu_places import FAST
 from sightline.augmentation.memory_access import load, store, wide_vectors
 from sightline.augmentation.noise import NORMAL, PER_BLOCK
@@ -22,6 +23,14 @@ def counters(rows: int, per_row: int) -> Any:
     found = np.empty((2, rows * across), np.uint64)
     for block in range(rows * across):
         found[0, block], found[1, block] = block % across, block // across
+    return found
+
+
+@njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def drawn(key: Any, purpose: int, top: int, rows: int, counter: Any, words: Any) -> Any:
+    """Return the beginning of `words`, set to those of rows from `top` on; `counter` is of as many rows or more."""
+    found = words[: 4 * rows * (np.int64(counter[0, -1]) + 1)]
+    blocks(key, counter[0], counter[1], np.uint64(top), np.uint64(purpose), np.uint64(0), found)
     return found
 
 

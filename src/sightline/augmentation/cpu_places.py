@@ -74,30 +74,44 @@ def spread(grid: Any, weights: Any, distance: float, rows: Any) -> Any:
 def affine(matrix: Any, y: int, moves: bool, dx: Any, dy: Any, ix: Any, iy: Any, fx: Any, fy: Any) -> None:
     """Find the places of row y: a block's first place in float64, the others by float32 steps from there."""
     wide_vectors()
-    width = ix.shape[0]
-    step_xx, step_xy = np.float32(matrix[0, 0]), np.float32(matrix[0, 1])
-    step_yx, step_yy = np.float32(matrix[1, 0]), np.float32(matrix[1, 1])
+    width, steps = ix.shape[0], _steps(matrix)
     for begin in range(0, width, BLOCK):
-        at_x = matrix[0, 0] * begin + matrix[0, 1] * y + matrix[0, 2]
-        at_y = matrix[1, 0] * begin + matrix[1, 1] * y + matrix[1, 2]
-        whole_x, whole_y = np.floor(at_x), np.floor(at_y)
-        rest_x, rest_y = np.float32(at_x - whole_x), np.float32(at_y - whole_y)
-        pixel_x, pixel_y = np.int32(whole_x), np.int32(whole_y)
+        first = _first(matrix, begin, y)
         for k in range(min(BLOCK, width - begin)):
             x = begin + k
-            step = np.float32(np.int32(k))
+            across, down = np.float32(np.int32(k)), np.float32(0.0)
             if moves:
-                along, down = step + load(dx, x), load(dy, x)
-                tx = rest_x + step_xx * along + step_xy * down
-                ty = rest_y + step_yx * along + step_yy * down
-            else:
-                tx = rest_x + step_xx * step
-                ty = rest_y + step_yx * step
-            floor_x, floor_y = np.floor(tx), np.floor(ty)
-            store(ix, x, np.int32(pixel_x + np.int32(floor_x)))
-            store(iy, x, np.int32(pixel_y + np.int32(floor_y)))
-            store(fx, x, tx - floor_x)
-            store(fy, x, ty - floor_y)
+                across, down = across + load(dx, x), load(dy, x)
+            column, row, rest_x, rest_y = _stepped(first, steps, across, down)
+            store(ix, x, column)
+            store(iy, x, row)
+            store(fx, x, rest_x)
+            store(fy, x, rest_y)
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
+def _first(matrix: Any, x: int, y: int) -> Any:
+    """Return the place of a pixel: whole parts along x and y, then rests."""
+    at_x = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
+    at_y = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]
+    whole_x, whole_y = np.floor(at_x), np.floor(at_y)
+    return np.int32(whole_x), np.int32(whole_y), np.float32(at_x - whole_x), np.float32(at_y - whole_y)
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
+def _steps(matrix: Any) -> Any:
+    """Return how far a pixel's step leads: along x from one across and one down, then along y."""
+    return np.float32(matrix[0, 0]), np.float32(matrix[0, 1]), np.float32(matrix[1, 0]), np.float32(matrix[1, 1])
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
+def _stepped(first: Any, steps: Any, across: Any, down: Any) -> Any:
+    """Return the place so many pixels on from `first`: whole parts along x and y, then rests."""
+    at_x = first[2] + steps[0] * across + steps[1] * down
+    at_y = first[3] + steps[2] * across + steps[3] * down
+    floor_x, floor_y = np.floor(at_x), np.floor(at_y)
+    column, row = np.int32(first[0] + np.int32(floor_x)), np.int32(first[1] + np.int32(floor_y))
+    return column, row, at_x - floor_x, at_y - floor_y
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -133,9 +147,7 @@ def straight(
         fy: rests along y, set.
     """
     wide_vectors()
-    width = at.shape[0] // rows
-    step_xx, step_xy = np.float32(matrix[0, 0]), np.float32(matrix[0, 1])
-    step_yx, step_yy = np.float32(matrix[1, 0]), np.float32(matrix[1, 1])
+    width, steps = at.shape[0] // rows, _steps(matrix)
     last_y, last_x = np.int32(source[0] - 2), np.int32(source[1] - 2)
     per_row, per_pixel, first = np.int32(stride), np.int32(channels), np.int32(origin)
     for r in range(rows):
@@ -143,24 +155,13 @@ def straight(
         least_x, most_x, least_y, most_y = bounds(matrix, y, y, width, far)
         beyond = least_x < NEAR or most_x > last_x + 1 - NEAR or least_y < NEAR or most_y > last_y + 1 - NEAR
         for begin in range(0, width, BLOCK):
-            at_x = matrix[0, 0] * begin + matrix[0, 1] * y + matrix[0, 2]
-            at_y = matrix[1, 0] * begin + matrix[1, 1] * y + matrix[1, 2]
-            whole_x, whole_y = np.floor(at_x), np.floor(at_y)
-            rest_x, rest_y = np.float32(at_x - whole_x), np.float32(at_y - whole_y)
-            pixel_x, pixel_y = np.int32(whole_x), np.int32(whole_y)
+            anchor = _first(matrix, begin, y)
             for k in range(min(BLOCK, width - begin)):
                 x = r * width + begin + k
-                step = np.float32(np.int32(k))
+                across, down = np.float32(np.int32(k)), np.float32(0.0)
                 if moves:
-                    along, down = step + load(dx, x), load(dy, x)
-                    tx = rest_x + step_xx * along + step_xy * down
-                    ty = rest_y + step_yx * along + step_yy * down
-                else:
-                    tx = rest_x + step_xx * step
-                    ty = rest_y + step_yx * step
-                floor_x, floor_y = np.floor(tx), np.floor(ty)
-                tx, ty = tx - floor_x, ty - floor_y
-                ix, iy = np.int32(pixel_x + np.int32(floor_x)), np.int32(pixel_y + np.int32(floor_y))
+                    across, down = across + load(dx, x), load(dy, x)
+                ix, iy, tx, ty = _stepped(anchor, steps, across, down)
                 if beyond:
                     ix, tx = _paired(ix, tx, last_x, mirrored)
                     iy, ty = _paired(iy, ty, last_y, mirrored)

@@ -327,6 +327,7 @@ def _within_budget(session: Session) -> Resolved:
 
 
 def assemble(prepared: Prepared, resolved: Resolved, path: Path) -> Session:
+    """Return a training before its first step; nothing is written."""
     recipe = resolved.recipe
     training = recipe.training
     device = settled(training.device)

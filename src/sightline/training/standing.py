@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from sightline.data import decoder_version
+from sightline.data.arrays import DIGITS
 from sightline.model.sealing import own_version
 from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
 from sightline.training.prepare import Prepared
 
-EMBEDDED = "digits"
 WITHOUT_EFFECT = {"checkpoint_minutes": 0.0, "checkpoint_steps": 0}
 """Fields of `training` that change no bit of the result."""
 
@@ -63,7 +63,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
 
 def place_of(source: str) -> str:
     """Return where a source is, from wherever the training goes on."""
-    if source == EMBEDDED:
+    if source == DIGITS:
         return source
     return str(Path(source).resolve()) if Path(source).exists() else source
 
