@@ -40,3 +40,9 @@ class OutputError(SightlineError):
     """A place that cannot be written to: read-only, full, or occupied by something else."""
 
     exit_code = 6
+
+
+class VerificationError(SightlineError):
+    """A run that is not, or no longer, what its training wrote."""
+
+    exit_code = 7

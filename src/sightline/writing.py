@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
         with replacing(path) as descriptor, os.fdopen(descriptor, "wb", closefd=False) as file:
             file.write(data)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({_reason(error, len(data))}).") from error
+        raise OutputError(f"{path}: cannot be written ({_reason(error, len(data), path.parent)}).") from error
     except ValueError as error:  # a NUL, or half of a surrogate pair
         raise OutputError(f"{os.fspath(path)!a}: cannot be written (no file can have this name).") from error
 
@@ -56,18 +57,16 @@ def replacing(path: Path) -> Iterator[int]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _reason(error: OSError, size: int) -> str:
-    said = (error.strerror or str(error)).lower()
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{said}; {size:,} bytes are needed: make room, or choose another place"
-    return f"{said}; choose another place"
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk: a new, renamed or removed file may otherwise be undone by a power cut.
 
-
-def _sync_folder(folder: Path) -> None:
-    # A rename alone may be lost with the power. Windows cannot open folders, and needs no such call.
+    Raises:
+        OSError: the folder is gone or cannot be opened.
+    """
+    # Windows cannot open folders, and needs no such call.
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -76,3 +75,13 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _reason(error: OSError, size: int, folder: Path) -> str:
+    said = (error.strerror or str(error)).lower()
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return f"{said}; choose another place"
+    free = ""
+    with contextlib.suppress(OSError):
+        free = f" and {shutil.disk_usage(folder).free:,} are free"
+    return f"{said}; {size:,} bytes are needed{free}: make room, or choose another place"

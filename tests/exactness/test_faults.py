@@ -1,76 +1,44 @@
-"""Every single write fails once, or is the last thing that happens: the run goes on to the same bits all the same."""
+"""Every single operation on the disk fails, or is the last thing that happens: the run goes on to the same bits."""
 
 import errno
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from disk import Disk, Killed
 
 from sightline.errors import DataError, OutputError
+from sightline.training import directory
 from sightline.training.resume import find
 
-
-class Killed(BaseException):
-    """Stands for the end of the process: nothing catches it, and nothing runs after it."""
+CODES = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 
 
-class Shim:
-    """Counts the operations that change what is on the disk, and lets one of them go wrong."""
-
-    def __init__(self, fails: int, fault: Callable[[], BaseException], *, for_ever: bool) -> None:
-        self.count, self.fails, self.fault, self.for_ever = 0, fails, fault, for_ever
-
-    def call(self, operation: Callable[..., object], *arguments: object, **named: object) -> object:
-        self.count += 1
-        if self.count == self.fails or (self.for_ever and self.count > self.fails > 0):
-            raise self.fault()
-        return operation(*arguments, **named)
-
-
-@pytest.fixture
-def shimmed(monkeypatch) -> Iterator[Callable[..., Shim]]:
-    def install(fails: int, fault: Callable[[], BaseException] = Killed, *, for_ever: bool = True) -> Shim:
-        shim = Shim(fails, fault, for_ever=for_ever)
-        monkeypatch.undo()
-        for holder, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink"), (os, "open"), (os, "fdopen")):
-            real = getattr(holder, name)
-
-            def through(*arguments: object, _real: Callable[..., object] = real, **named: object) -> object:
-                return shim.call(_real, *arguments, **named)
-
-            monkeypatch.setattr(holder, name, through)
-        return shim
-
-    yield install
-    monkeypatch.undo()
-
-
-def small(prepared_with):
+@pytest.fixture(scope="module")
+def prepared(prepared_with):
     return prepared_with(training__epochs=2, training__checkpoint_steps=3)
 
 
-@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
-def test_killed_at_any_write_the_run_goes_on_to_the_same_bits(
-    every, prepared_with, exactly, shimmed, monkeypatch, tmp_path
-):
-    prepared = small(prepared_with)
-    wanted = exactly.finish(exactly.begun(prepared, tmp_path / "whole"))
-    kill, resumed, survived = 1, 0, False
-    while not survived:
-        path = tmp_path / str(kill)
-        shimmed(kill)
-        try:
-            exactly.finish(exactly.begun(prepared, path))
-            survived = True
-        except Killed:
-            monkeypatch.undo()
-            if can_go_on(path):
-                resumed += 1
-                exactly.assert_same(exactly.finish(exactly.going_on(prepared, path)), wanted)
-        kill += every
-    assert kill > 40
-    assert resumed > 0.4 * kill / every
+@pytest.fixture(scope="module")
+def wanted(prepared, exactly, tmp_path_factory):
+    return exactly.finish(exactly.begun(prepared, tmp_path_factory.mktemp("wanted") / "run"))
+
+
+@pytest.fixture(scope="module")
+def operations(prepared, exactly, tmp_path_factory) -> int:
+    """Return how many operations on the disk an undisturbed run makes."""
+    root = tmp_path_factory.mktemp("counted")
+    disk = Disk(root)
+    with disk.watching():
+        whole_run(prepared, exactly, root / "run")
+    kinds = {operation.kind for operation in disk.operations}
+    assert kinds >= {"create", "write", "flush", "rename", "unlink", "mkdir", "flush_folder"}
+    return disk.count
+
+
+def whole_run(prepared, exactly, path: Path):
+    with directory.made(path, source="digits", overwrite=False) as made:
+        return exactly.finish(exactly.begun(prepared, made))
 
 
 def can_go_on(path: Path) -> bool:
@@ -84,31 +52,51 @@ def can_go_on(path: Path) -> bool:
     return True
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+@pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.slow)])
+def test_killed_at_any_operation_the_run_goes_on_to_the_same_bits(
+    every, prepared, wanted, operations, exactly, tmp_path
+):
+    resumed = []
+    for last in range(1, operations + 1, every):
+        path = tmp_path / str(last) / "run"
+        path.parent.mkdir()
+        with pytest.raises(Killed), Disk(path.parent, fails=last).watching():
+            whole_run(prepared, exactly, path)
+        if can_go_on(path):
+            resumed.append(last)
+            with directory.locked(path):
+                exactly.assert_same(exactly.finish(exactly.going_on(prepared, path)), wanted)
+            assert directory.finished(path)
+    # Until the first checkpoint is there is about a quarter of them; the lock's removal comes after the end.
+    assert len(resumed) > 0.5 * operations / every
+
+
+@pytest.mark.parametrize(
+    ("first", "every", "codes"), [(5, 17, CODES[:1]), pytest.param(1, 1, CODES, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("for_ever", [False, True])
 def test_a_failing_disk_is_one_sentence_and_loses_no_checkpoint(
-    code, for_ever, prepared_with, exactly, shimmed, monkeypatch, tmp_path
+    first, every, codes, for_ever, prepared, wanted, operations, exactly, tmp_path
 ):
-    prepared = small(prepared_with)
-    wanted = exactly.finish(exactly.begun(prepared, tmp_path / "whole"))
     said = []
-    for failing in range(4, 40, 5):
-        path = tmp_path / str(failing)
-        session = exactly.begun(prepared, path)
-        shimmed(failing, lambda: OSError(code, os.strerror(code)), for_ever=for_ever)
-        try:
-            found = exactly.finish(session)
-        except OutputError as error:
-            said.append(str(error))
-        else:
-            # What failed was not needed, such as the removal of an old checkpoint.
-            exactly.assert_same(found, wanted)
-            continue
-        finally:
-            monkeypatch.undo()
-        if can_go_on(path):
-            exactly.assert_same(exactly.finish(exactly.going_on(prepared, path)), wanted)
-    assert len(said) >= 4
-    for sentence in said:
+    for code in codes:
+        for failing in range(first, operations + 1, every):
+            path = tmp_path / f"{code}-{failing}" / "run"
+            path.parent.mkdir()
+            disk = Disk(path.parent, failing, lambda code=code: OSError(code, os.strerror(code)), for_ever=for_ever)
+            try:
+                with disk.watching():
+                    found = whole_run(prepared, exactly, path)
+            except OutputError as error:
+                said.append((code, str(error)))
+            else:
+                # What failed was not needed, such as the removal of an old checkpoint.
+                exactly.assert_same(found, wanted)
+                continue
+            if can_go_on(path):
+                with directory.locked(path):
+                    exactly.assert_same(exactly.finish(exactly.going_on(prepared, path)), wanted)
+    assert len(said) > 0.4 * len(codes) * operations / every
+    for code, sentence in said:
         assert "\n" not in sentence
         assert os.strerror(code).lower() in sentence.lower()

@@ -8,7 +8,7 @@ from PIL import Image
 
 from sightline.errors import DataError, OutputError, TrainingError
 from sightline.recipe import Recipe, apply_overrides
-from sightline.training import Stopped, directory, prepare, resume, survey, train
+from sightline.training import Stopped, directory, prepare, resume, start, survey, train
 from sightline.training.directory import locked
 from sightline.training.resume import find
 
@@ -42,7 +42,7 @@ def test_stopped_anywhere_and_resumed_the_bits_are_the_same(kind, prepared_with,
         choices = {"network.width": 4, **choices}
     prepared = prepared_with(**{key.replace(".", "__"): value for key, value in choices.items()})
     wanted = exactly.finish(exactly.begun(prepared, tmp_path / "whole"))
-    per_epoch = json.loads(wanted.log.splitlines()[1])["step"]
+    per_epoch = next(line["step"] for line in map(json.loads, wanted.log.splitlines()) if line["event"] == "epoch")
     for stops in ([1], [per_epoch], [2, 3, per_epoch - 1, per_epoch + 2, 2 * per_epoch - 1]):
         path = tmp_path / "-".join(map(str, stops))
         session = exactly.begun(prepared, path)
@@ -180,3 +180,59 @@ def test_what_a_killed_process_left_half_written_is_swept_away(digits, prepared_
         each.write_bytes(b"half")
     train(digits, {"training.epochs": 1, "network": "lenet", "training.threads": 1}, out=run, overwrite=True)
     assert not any(each.exists() for each in litter)
+
+
+def test_a_picture_that_changed_is_named(digits, tmp_path):
+    pictures = tmp_path / "photos"
+    for number, (image, label) in enumerate(zip(*digits, strict=True)):
+        place = pictures / f"class {label}" / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.asarray(image)).save(place)
+    recipe = apply_overrides(Recipe(), {"network": "lenet", "training.epochs": 2, "training.threads": 1})
+    with directory.made(tmp_path / "run", source=pictures, overwrite=False) as path:
+        stop_after(start(prepare(survey(pictures, recipe)), path), 3)
+    altered, gone, *_ = sorted((pictures / "class 1").iterdir())
+    before = altered.read_bytes()
+    Image.fromarray(255 - np.asarray(Image.open(altered))).save(altered)
+    gone.rename(tmp_path / "gone.png")
+    with pytest.raises(TrainingError, match="cannot go on to the same bits") as caught:
+        resume(path)
+    assert f"pictures that are changed: class 1/{altered.name}" in str(caught.value)
+    assert f"pictures that are missing: class 1/{gone.name}" in str(caught.value)
+    altered.write_bytes(before)
+    (tmp_path / "gone.png").rename(gone)
+    assert json.loads((resume(path).path / directory.EVENTS).read_text().splitlines()[-1])["exact"] is True
+
+
+def test_a_choice_against_the_same_bits_is_recorded(digits, tmp_path):
+    choices = {"network": "lenet", "training.epochs": 1, "training.threads": 1, "training.deterministic": False}
+    run = train(digits, choices, out=tmp_path / "run")
+    assert list(run.events())[-1]["exact"] is False
+
+
+@pytest.mark.parametrize("parts", [2, 3, 5])
+def test_a_batch_in_parts_gives_the_weights_of_the_whole_up_to_rounding(parts, prepared_with, tmp_path):
+    """Without batch normalization and dropout, whose numbers are those of a part."""
+    choices = {"network__normalization": "none", "network__dropout": 0.0, "optimizer": "momentum"}
+    ends = []
+    for accumulation in (1, parts):
+        prepared = prepared_with(**choices, training__gradient_accumulation=accumulation)
+        path = tmp_path / str(accumulation)
+        path.mkdir()
+        session = start(prepared, path)
+        stop_after(session, 12)
+        ends.append(session.state.network.state_dict())
+    for name, whole in ends[0].items():
+        assert not np.array_equal(whole.numpy(), ends[1][name].numpy()) or whole.numel() < 20
+        np.testing.assert_allclose(ends[1][name].numpy(), whole.numpy(), rtol=0, atol=2e-6)
+
+
+def test_times_are_kept_apart_and_never_negative(prepared_with, exactly, tmp_path):
+    prepared = prepared_with()
+    stop_after(exactly.begun(prepared, tmp_path / "run"), 5)
+    exactly.finish(exactly.going_on(prepared, tmp_path / "run"))
+    lines = [json.loads(line) for line in (tmp_path / "run" / directory.TIMES).read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["started", "stopped", "resumed", "epoch", "epoch", "epoch"]
+    assert all(line["seconds"] >= 0 and line["since_start"] >= 0 for line in lines)
+    assert all(line["images_per_second"] > 0 for line in lines if line["event"] == "epoch")
+    assert not any("seconds" in line for line in (tmp_path / "run" / directory.EVENTS).read_text().splitlines())

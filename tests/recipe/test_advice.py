@@ -62,8 +62,10 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
          ({"network.normalization": "none", "network.activation": "selu", **DEEP}, {})],
     ),
     "small-batch-norm": (
-        [({"training.batch_size": 7}, {}), ({"training.batch_size": 2, **DEEP}, {})],
-        [({"training.batch_size": 8}, {}), ({"training.batch_size": 2, "network.normalization": "group"}, {})],
+        [({"training.batch_size": 7}, {}), ({"training.batch_size": 2, **DEEP}, {}),
+         ({"training.batch_size": 30, "training.gradient_accumulation": 4}, {})],
+        [({"training.batch_size": 8}, {}), ({"training.batch_size": 32, "training.gradient_accumulation": 4}, {}),
+         ({"training.batch_size": 2, "network.normalization": "group"}, {})],
     ),
     "dropout-before-batch-norm": (
         [({"network.dropout": 0.2, "network.dropout_where": where}, {}) for where in ("blocks", "everywhere")],

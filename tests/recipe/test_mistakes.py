@@ -74,6 +74,11 @@ def refused(found: Any) -> str:
         ({"training": {"batch_size": 1}},
          ('training.batch_size: found 1 with network.normalization "batch", which compares the pictures of a batch; '
          'wanted 2 or more, or normalization "group" or "none".')),
+        ({"training": {"batch_size": 7, "gradient_accumulation": 4}},
+         ("training.gradient_accumulation: found 4 parts of a batch of 7 with network.normalization "
+         '"batch", which compares the pictures of a part; wanted 3 or fewer, or normalization "group" or "none".')),
+        ({"training": {"batch_size": 7, "gradient_accumulation": 8}, "network": {"normalization": "none"}},
+         "training.gradient_accumulation: found 8 parts of a batch of 7; wanted 7 or fewer."),
         ({"training": {"epochs": 3}, "schedule": {"warmup_epochs": 3.0}},
          ("schedule.warmup_epochs: found 3 with training.epochs 3, so that the one_cycle schedule would never begin; "
          "wanted fewer epochs of warm-up than of training.")),

@@ -20,7 +20,7 @@ def feed_of(operations, tmp_path, **fields) -> Feed:
     changes = {"data.image_size": [16, 12], "training.epochs": 30, "training.seed": 7, **policy, **fields}
     prepared = prepare(survey((images, labels), apply_overrides(Recipe(), changes)), cache=tmp_path)
     module = preprocessing.module(prepared.statistics)
-    return Feed(prepared, module, "cpu")
+    return Feed(prepared, module, "cpu", ahead=AHEAD)
 
 
 def shown(feed: Feed, epoch: int, records: np.ndarray) -> np.ndarray:
@@ -84,6 +84,30 @@ def test_batches_that_are_prepared_ahead_are_not_overwritten(tmp_path):
     kept = [feed.load(1, records)[0].inputs for records in order[: AHEAD + 2]]
     for records, inputs in zip(order, kept, strict=False):
         np.testing.assert_array_equal(inputs.numpy(), shown(feed_of(STANDARD, tmp_path), 1, records))
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 4])
+def test_an_epoch_is_the_same_however_far_ahead_it_is_prepared(ahead, tmp_path):
+    operations = ["rotation", {"name": "mixup", "probability": 0.5}]
+    inline, threaded = feed_of(operations, tmp_path), feed_of(operations, tmp_path)
+    inline.ahead, threaded.ahead = 0, ahead
+    order = np.array_split(inline.prepared.split.train, 9)
+    for (one,), (other,) in zip(inline.epoch(2, order), threaded.epoch(2, order), strict=True):
+        assert torch.equal(one.inputs, other.inputs)
+        assert torch.equal(one.targets(3), other.targets(3))
+
+
+@pytest.mark.parametrize("operations", [[], ["rotation", "mixup"]])
+def test_parts_are_the_batch_one_after_the_other(operations, tmp_path):
+    whole = feed_of(operations, tmp_path)
+    divided = feed_of(operations, tmp_path, **{"training.gradient_accumulation": 4, "network.normalization": "none"})
+    records = whole.prepared.split.train[:11]
+    (one,) = whole.load(2, records)
+    parts = divided.load(2, records)
+    assert [len(part.labels) for part in parts] == [3, 3, 3, 2]
+    assert torch.equal(torch.cat([part.inputs for part in parts]), one.inputs)
+    assert torch.equal(torch.cat([part.targets(3) for part in parts]), one.targets(3))
+    assert len(divided.load(2, records[:3])) == 1
 
 
 def test_crops_draw_from_larger_pictures(tmp_path):

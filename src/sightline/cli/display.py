@@ -22,6 +22,8 @@ from rich.table import Table
 from sightline import __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sightline.training import EpochEnd, Event, Metrics, Prepared, Session, Survey
     from sightline.training.resume import Resumable
 
@@ -123,7 +125,20 @@ class Display:
             f"Training {recipe.network.name} ({parameters:,} parameters) with {recipe.optimizer.name} for "
             f"{recipe.training.epochs} epochs on {recipe.training.device}; run: {session.path}"
         )
+        memory, training = session.memory, recipe.training
+        if memory is not None and training.batch_size != "auto":
+            at_once = -(-training.batch_size // training.gradient_accumulation)
+            if (needed := memory.needed(at_once)) > memory.free:
+                self._result.print(
+                    f"Little memory: {at_once} pictures at once need about {needed / 1e9:.3g} GB, and "
+                    f"{memory.free / 1e9:.3g} GB are free. Divide the batch: --set "
+                    f"training.gradient_accumulation={-(-training.batch_size // max(1, memory.fitting))}"
+                )
         self._begun = time.monotonic()
+
+    def finished(self, run: Path) -> None:
+        """Say that there is nothing left to train."""
+        self._result.print(f"{run}: this run is finished; nothing was trained.")
 
     def resumable(self, found: Resumable) -> None:
         """Show where a run will go on, and what was lost."""
@@ -131,6 +146,11 @@ class Display:
             self._console.print(f"Not used: {says}")
         lost = f"; {found.lost:,} steps after it were lost and are taken again" if found.lost else ""
         self._console.print(f"{found.path}: checkpoint of step {found.checkpoint.step:,}{lost}")
+
+    def finding(self, what: str, says: str, *, right: bool) -> None:
+        """Show one thing of a run that was looked at."""
+        console = self._console if right else self._result
+        console.print(f"{'ok   ' if right else 'WRONG'}  {what}  {says}")
 
     def different(self, what: str) -> None:
         """Say what is no longer as it was when a training began."""
@@ -196,8 +216,7 @@ class Display:
         model = session.path / MODEL
         self._result.print(f"Run:   {session.path}")
         self._result.print(f"Model: {model}  ({model.stat().st_size / 1e6:.1f} MB)")
-        exact = "" if session.exact else " (not exact: something changed when the training went on)"
-        self._console.print(f"Bits:  {session.fingerprint()}{exact}; the same for whoever repeats this run")
+        self._console.print(f"Bits:  {session.fingerprint()}; {_promise(session)}")
         self._console.print(f"Next:  sightline predict {model} PICTURE…")
 
     def confusions(self, classes: tuple[str, ...], metrics: Metrics) -> None:
@@ -276,6 +295,14 @@ class Display:
             text += f"  |  validation loss {event.validation.loss:.4f}  accuracy {event.validation.accuracy:.4f}"
         text += f"  |  {self._epoch_images / seconds:,.0f} img/s  {_duration(seconds)}"
         self._console.print(text + ("  *" if event.best and event.validation is not None else ""))
+
+
+def _promise(session: Session) -> str:
+    if session.exact:
+        return "the same for whoever repeats this run"
+    if not session.recipe.training.deterministic:
+        return "others each time, as training.deterministic is false"
+    return "not exact, as something changed when the training went on"
 
 
 def _duration(seconds: float) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -14,6 +16,7 @@ from sightline.errors import SightlineError
 COMMANDS = {
     "train": "Train a classifier on labelled pictures and seal the model.",
     "resume": "Go on with a training that ended early.",
+    "verify": "Hold a run against its digests, its pictures and a new training.",
     "preview": "Show what augmentation makes of training pictures.",
     "evaluate": "Judge a sealed model on labelled pictures.",
     "predict": "Say what is in pictures.",
@@ -69,6 +72,7 @@ def group() -> None:
 def main() -> NoReturn:
     """Run the command line and exit: 0, or a code that `docs/commands.md` lists."""
     _print_any_name()
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         sys.exit(group.main(standalone_mode=False) or 0)
     except click.ClickException as error:
@@ -80,6 +84,11 @@ def main() -> NoReturn:
     except SightlineError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End as after an error, so that bars, locks and half-written files are taken away."""
+    raise SystemExit(TERMINATED)
 
 
 def _print_any_name() -> None:

@@ -17,6 +17,7 @@ EXIT_CODES = {
     errors.ModelFileError.exit_code: "A model file that is foreign, torn, altered or of a newer format.",
     errors.TrainingError.exit_code: "A training that cannot go on; the best weights so far are in the model.",
     errors.OutputError.exit_code: "A place that cannot be written to: read-only, full or occupied.",
+    errors.VerificationError.exit_code: "A run that is not, or no longer, what its training wrote.",
     INTERRUPTED: "Interrupted from the keyboard; a training has left a checkpoint to resume from.",
     TERMINATED: "Asked to end (SIGTERM); a training has left a checkpoint to resume from.",
 }

@@ -19,17 +19,6 @@ def command(run: str, allow_different: bool, quiet: bool) -> None:
 
     display = Display(quiet=quiet)
     display.hello()
-    from sightline.cli.under_way import carry_out
-    from sightline.training import prepare, survey
-    from sightline.training.directory import locked
-    from sightline.training.resume import find, go_on, require
+    from sightline.cli.under_way import go_on_at
 
-    path = require(Path(run))
-    with locked(path), display:
-        resumable = find(path)
-        display.resumable(resumable)
-        prepared = prepare(
-            survey(resumable.source, resumable.recipe, progress=display.progress), progress=display.progress
-        )
-        session = go_on(resumable, prepared, allow_different=allow_different, warn=display.different)
-        carry_out(session, display)
+    go_on_at(Path(run), display, allow_different=allow_different)

@@ -97,8 +97,9 @@ def build_catalogue(
     progress: Progress | None = None,
     max_refused_fraction: float = 0.1,
     minimum_classes: int = 2,
+    reread: bool = False,
 ) -> Catalogue:
-    """Return the catalogue of `source` after reading every item once.
+    """Return the catalogue of `source` after reading every item once, but those whose file is known from before.
 
     The same bytes under two labels are left out altogether, since one of the labels must be wrong. The same bytes in
     two given subsets are kept in one, test before validation before training, so that nothing leaks.
@@ -110,6 +111,7 @@ def build_catalogue(
         progress: told of every item.
         max_refused_fraction: share of refused items above which nothing is returned, 0 to 1.
         minimum_classes: 2 to train; 1 where images are only evaluated.
+        reread: read every file, even one that has not changed by its stamp since it was read before.
 
     Raises:
         DataError: too few classes, too many refusals, or a class of which nothing is left.
@@ -118,7 +120,7 @@ def build_catalogue(
         first = f" First: {source.refused[0]}." if source.refused else ""
         raise DataError(f"{source.name}: no images.{first} Wanted pictures with their labels.")
     _require_classes(source, minimum_classes)
-    entries, reasons = examine(source, limits=limits, threads=threads, progress=progress or Silent())
+    entries, reasons = examine(source, limits=limits, threads=threads, progress=progress or Silent(), reread=reread)
     good = np.setdiff1d(np.arange(len(source.labels), dtype=np.int64), np.fromiter(reasons, np.int64))
     digests = np.ascontiguousarray(entries["digest"])
     words = digests.view(">u8")

@@ -25,7 +25,7 @@ _Seen = tuple[bytes, int, int, int, int]
 
 
 def examine(
-    source: Source, *, limits: Limits, threads: int, progress: Progress
+    source: Source, *, limits: Limits, threads: int, progress: Progress, reread: bool = False
 ) -> tuple[NDArray[np.void], dict[int, str]]:
     """Return an entry for every item of `source`, shape (items,), and the reasons of those refused, by position.
 
@@ -36,13 +36,14 @@ def examine(
         limits: what a single picture may cost.
         threads: how many read at the same time, ≥ 1.
         progress: advanced by one for every item.
+        reread: read every item, whatever is remembered of it.
     """
     count = len(source.labels)
     refused: dict[int, str] = {}
     progress.start("reading", count)
     try:
         stamps = source.stamps
-        if stamps is None:
+        if stamps is None or reread:
             entries, known = np.zeros(count, ENTRY), np.zeros(count, np.bool_)
         else:
             entries, known = recall(source.name, stamps)

@@ -13,7 +13,7 @@ import contextlib
 import copy
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import Float32
@@ -42,6 +42,11 @@ class Computation:
     def __init__(self, network: nn.Module, preprocessing: nn.Module) -> None:
         self._modules = {"cpu": (network, preprocessing)}
         self._moving = threading.Lock()
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """Return the network's weights and buffers by name."""
+        network, _ = self._modules["cpu"]
+        return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
 
     def of_groups(self, size: int, *, device: str, outcome: Outcome) -> Group:
         """Return the function that computes one group; on the CPU it may run in several threads at a time.

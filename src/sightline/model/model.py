@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -50,6 +50,11 @@ class Model:
     def class_names(self) -> tuple[str, ...]:
         """In the order of the columns of probabilities."""
         return self.description.class_names
+
+    @property
+    def weights(self) -> Mapping[str, NDArray[Any]]:
+        """The network's weights and buffers by name."""
+        return self._computation.weights()
 
     @property
     def metrics(self) -> Mapping[str, JsonValue]:

@@ -20,12 +20,27 @@ WHITENING_EPSILON = 1e-2
 
 def batch_of_one_with_batch_normalization(recipe: Recipe) -> str | None:
     """A single picture minus the mean of itself is nothing."""
-    if recipe.training.batch_size != 1 or recipe.network.normalization != "batch":
+    batch, parts = recipe.training.batch_size, recipe.training.gradient_accumulation
+    if batch == "auto" or batch >= 2 * parts or recipe.network.normalization != "batch":
         return None
+    if parts > 1:
+        return (
+            f"training.gradient_accumulation: found {parts} parts of a batch of {batch} with network.normalization "
+            f'"batch", which compares the pictures of a part; wanted {max(1, batch // 2)} or fewer, or normalization '
+            '"group" or "none".'
+        )
     return (
         'training.batch_size: found 1 with network.normalization "batch", which compares the pictures of a batch; '
         'wanted 2 or more, or normalization "group" or "none".'
     )
+
+
+def more_parts_than_pictures(recipe: Recipe) -> str | None:
+    """A part has at least one picture."""
+    batch, parts = recipe.training.batch_size, recipe.training.gradient_accumulation
+    if batch == "auto" or parts <= batch:
+        return None
+    return f"training.gradient_accumulation: found {parts} parts of a batch of {batch}; wanted {batch} or fewer."
 
 
 def warmup_as_long_as_the_training(recipe: Recipe) -> str | None:
@@ -99,6 +114,7 @@ def decayed_by_nothing(recipe: Recipe) -> str | None:
 
 PAIRS: tuple[Callable[[Recipe], str | None], ...] = (
     batch_of_one_with_batch_normalization,
+    more_parts_than_pictures,
     warmup_as_long_as_the_training,
     padding_without_fit,
     epsilon_without_whitening,

@@ -19,7 +19,14 @@ class Training(Choices):
         default=0.0, ge=0, description="Minutes to train; the speed is measured first and epochs follow. 0: no budget."
     )
     batch_size: Auto | Annotated[int, Field(ge=1, le=65_536)] = Field(
-        default="auto", description="Pictures per step. auto: 32 to 128, by the number of pictures."
+        default="auto",
+        description="Pictures per step. auto: 32 to 128, by the number of pictures and the free memory.",
+    )
+    gradient_accumulation: int = Field(
+        default=1,
+        ge=1,
+        le=65_536,
+        description="Parts a batch is divided into, one after the other, whose gradients are summed: less memory.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where the processor computes in it, otherwise float32."
@@ -47,6 +54,7 @@ class Training(Choices):
     checkpoint_steps: int = Field(
         default=0, ge=0, description="Steps after which the state is saved, besides the end of an epoch; 0: never."
     )
+    checkpoints_kept: int = Field(default=2, ge=1, le=1000, description="How many of the newest checkpoints stay.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of initialization, order and dropout.")
 
     @model_validator(mode="after")

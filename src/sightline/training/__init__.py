@@ -1,5 +1,6 @@
 """Training: prepare, loop, evaluate, and the run it leaves."""
 
+from sightline.training.assembly import start
 from sightline.training.events import EpochEnd, EpochStart, Event, StepEnd, Stopped
 from sightline.training.judge import Judgment, judge
 from sightline.training.metrics import Metrics, measure
@@ -7,7 +8,7 @@ from sightline.training.prepare import Prepared, Survey, prepare, survey
 from sightline.training.resolve import Resolved, resolve
 from sightline.training.resume import resume
 from sightline.training.run import Run, train
-from sightline.training.session import Session, start
+from sightline.training.session import Session
 
 __all__ = [
     "EpochEnd",

@@ -26,8 +26,8 @@ from sightline.writing import write_whole
 KIND = "sightline-checkpoint"
 VERSION = 1
 SUFFIX = ".safetensors"
-KEPT = 2
-"""Checkpoints of a run that are kept: the newest, and the one before in case that the newest is damaged."""
+FAULT = f"fault{SUFFIX}"
+"""The state in which a training broke down, which nothing goes on from."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,21 @@ class Checkpoint:
         return int(self.about["state"]["step"])
 
 
-def taken(state: State, about: Mapping[str, Any]) -> Checkpoint:
+def taken(state: State, about: Mapping[str, Any], *, gradients: bool = False) -> Checkpoint:
     """Return a copy of a state.
 
     Args:
         state: as it is between two steps.
         about: what the training stands on, as JSON, for whoever goes on with it.
+        gradients: those of the last step too, for a person to look at.
     """
     tensors: dict[str, NDArray[Any]] = {}
     groups = {"network": state.network.state_dict(), "average": state.average or {}, "best": state.best}
     for group, weights in groups.items():
         tensors |= {f"{group}/{name}": _copied(tensor) for name, tensor in weights.items()}
+    if gradients:
+        named = state.network.named_parameters()
+        tensors |= {f"gradient/{name}": _copied(each.grad) for name, each in named if each.grad is not None}
     plain: dict[str, dict[str, Any]] = {}
     for index, entries in state.optimizer.state_dict()["state"].items():
         for key, value in entries.items():
@@ -109,14 +113,35 @@ def put_back(checkpoint: Checkpoint, state: State) -> None:
     state.best_epoch = counters["best_epoch"]
 
 
-def write(folder: Path, checkpoint: Checkpoint) -> Path:
+def write(folder: Path, checkpoint: Checkpoint, *, kept: int) -> Path:
     """Write a checkpoint, read it back, and only then remove those that are no longer needed.
+
+    Args:
+        folder: of a run's checkpoints.
+        checkpoint: the newest state.
+        kept: how many stay: with two, there is one left where the newest should get damaged later.
 
     Raises:
         OutputError: the disk is full, read-only or failing; what was there before is still there.
     """
-    description = json.dumps({**checkpoint.about, "digest": digest_of_tensors(checkpoint.tensors)}, sort_keys=True)
     path = folder / f"step-{checkpoint.step:09d}{SUFFIX}"
+    store(path, checkpoint)
+    others = [other for other in all_of(folder) if other != path]
+    older = [other for other in others if other.name < path.name]
+    # Those of later steps are damaged, or this one would not have been taken again.
+    for other in (*(other for other in others if other not in older), *older[kept - 1 :]):
+        with contextlib.suppress(OSError):  # it will be removed next time
+            other.unlink()
+    return path
+
+
+def store(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint to a file and read it back.
+
+    Raises:
+        OutputError: the disk is full, read-only or failing.
+    """
+    description = json.dumps({**checkpoint.about, "digest": digest_of_tensors(checkpoint.tensors)}, sort_keys=True)
     write_whole(path, encode(description, checkpoint.tensors, kind=KIND))
     try:
         read(path)
@@ -124,13 +149,6 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
         with contextlib.suppress(OSError):
             path.unlink()
         raise OutputError(f"{path}: is not what was written; the disk is failing. Choose another --out.") from error
-    others = [other for other in _newest_first(folder) if other != path]
-    older = [other for other in others if other.name < path.name]
-    # Those of later steps are damaged, or this one would not have been taken again.
-    for other in (*(other for other in others if other not in older), *older[KEPT - 1 :]):
-        with contextlib.suppress(OSError):  # it will be removed next time
-            other.unlink()
-    return path
 
 
 def read(path: Path) -> Checkpoint:
@@ -156,7 +174,7 @@ def read(path: Path) -> Checkpoint:
 
 def newest(folder: Path, *, damaged: Callable[[str], None]) -> Checkpoint | None:
     """Return the newest checkpoint that is intact, or None; `damaged` is told of each that is not."""
-    for path in _newest_first(folder):
+    for path in all_of(folder):
         try:
             return read(path)
         except ModelFileError as error:
@@ -164,7 +182,8 @@ def newest(folder: Path, *, damaged: Callable[[str], None]) -> Checkpoint | None
     return None
 
 
-def _newest_first(folder: Path) -> list[Path]:
+def all_of(folder: Path) -> list[Path]:
+    """Return the files of a run's checkpoints, the newest first."""
     return sorted(folder.glob(f"step-*{SUFFIX}"), reverse=True)
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
+import glob
 import os
 import re
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from sightline.data import Catalogue, Split
 from sightline.errors import DataError, OutputError
-from sightline.writing import write_whole
+from sightline.training import sums
+from sightline.writing import sync_folder
 
 RECIPE = "recipe.toml"
 EVENTS = "events.jsonl"
@@ -24,9 +21,14 @@ CATALOGUE = "catalogue.csv"
 REFUSED = "refused.csv"
 MODEL = "model.safetensors"
 SHEET = "augmentation.png"
+TIMES = "times.jsonl"
 CHECKPOINTS = "checkpoints"
+RUNS = Path("runs")
+"""Where runs go that are not told where."""
 LOCK, OWNER, PROBE = ".lock", ".owner", ".writable"
-FILES = (RECIPE, EVENTS, CATALOGUE, REFUSED, MODEL, SHEET)
+LASTING = (RECIPE, CATALOGUE, REFUSED, SHEET, EVENTS, MODEL)
+"""Files that are the same for whoever repeats the run, to the last byte."""
+FILES = (sums.NAME, TIMES, *LASTING)
 
 
 @contextlib.contextmanager
@@ -58,12 +60,15 @@ def made(out: str | os.PathLike[str] | None, *, source: object, overwrite: bool)
 def clear(path: Path) -> None:
     """Remove what an earlier run left, except its model, which the new one replaces when it has something better."""
     try:
+        # The first to go are the sums, which mark a run as finished.
         for name in FILES:
             if name != MODEL:
                 (path / name).unlink(missing_ok=True)
         # An earlier run's checkpoints may be of later steps, and would be taken for this one's.
         if (path / CHECKPOINTS).exists():
             shutil.rmtree(path / CHECKPOINTS)
+        # Nothing of the new run may be on the disk while the old one still is.
+        sync_folder(path)
     except OSError as error:
         raise OutputError(
             f"{path}: the earlier run cannot be removed ({error.strerror}). Choose another place: --out DIR"
@@ -72,11 +77,7 @@ def clear(path: Path) -> None:
 
 def finished(path: Path) -> bool:
     """Return whether a run's training came to its end and its model was judged."""
-    try:
-        lines = (path / EVENTS).read_bytes().splitlines(keepends=True)
-    except OSError:
-        return False
-    return any(line.startswith(b'{"event": "sealed"') and line.endswith(b"\n") for line in lines)
+    return (path / sums.NAME).is_file()
 
 
 def cut_log(path: Path, size: int) -> None:
@@ -136,61 +137,57 @@ def locked(path: Path) -> Iterator[None]:
 
 def _make(out: str | os.PathLike[str] | None, source: object, *, overwrite: bool) -> tuple[Path, bool]:
     """Return the directory and whether it is new."""
-    named = os.fspath(source) if isinstance(source, str | os.PathLike) else "arrays"
     try:
-        _refuse_among_pictures(Path("runs") if out is None else Path(out), str(named))
+        _refuse_among_pictures(RUNS if out is None else Path(out), named(source))
         if out is None:
-            return _numbered(Path("runs"), str(named)), True
+            return _numbered(named(source)), True
         path = Path(out)
         new = not path.exists()
         if not new and any(path.iterdir()):
             _check_earlier(path, overwrite=overwrite)
         path.mkdir(parents=True, exist_ok=True)
+        sync_folder(path.parent)
         _try_to_write(path)
     except OSError as error:
-        where = out if out is not None else Path("runs").resolve()
+        where = out if out is not None else RUNS.resolve()
         raise OutputError(
             f"{where}: no run can be written there ({error.strerror}). Choose another place: --out DIR"
         ) from error
     return path, new
 
 
-def write_records(path: Path, catalogue: Catalogue, split: Split) -> None:
-    """Write which picture is on which side of the split, and which were left out and why."""
-    sides = np.full(len(catalogue.index), "train", dtype="<U10")
-    sides[split.validation] = "validation"
-    sides[split.test] = "test"
-    names, classes = catalogue.source.names, catalogue.class_names
-    rows = (
-        (digest.tobytes().hex(), classes[label], side, names[index])
-        for digest, label, side, index in zip(
-            catalogue.digests, catalogue.labels.tolist(), sides.tolist(), catalogue.index.tolist(), strict=True
-        )
-    )
-    _write_csv(path / CATALOGUE, ("digest", "class", "side", "name"), rows)
-    _write_csv(path / REFUSED, ("name", "reason"), ((refusal.name, refusal.reason) for refusal in catalogue.refused))
+def last(source: object) -> Path | None:
+    """Return the run of the highest number that a source has below `runs/`, whatever clocks say."""
+    stem = _stem(named(source))
+    numbers = [
+        int(path.name.removeprefix(f"{stem}-"))
+        for path in RUNS.glob(f"{glob.escape(stem)}-*")
+        if path.name.removeprefix(f"{stem}-").isdecimal()
+    ]
+    return RUNS / f"{stem}-{max(numbers)}" if numbers else None
 
 
-def _write_csv(path: Path, head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    write_whole(path, text.getvalue().encode("utf-8", "backslashreplace"))
+def named(source: object) -> str:
+    """Return what a source is called in words; "arrays" where it has no name."""
+    return str(os.fspath(source)) if isinstance(source, str | os.PathLike) else "arrays"
 
 
-def _numbered(folder: Path, source: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+def _stem(source: str) -> str:
     name = Path(source).stem if Path(source).suffix else Path(source).resolve().name
-    stem = re.sub(r"[^\w.-]+", "-", name).strip("-") or "run"
+    return re.sub(r"[^\w.-]+", "-", name).strip("-") or "run"
+
+
+def _numbered(source: str) -> Path:
+    RUNS.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
-        path = folder / f"{stem}-{number}"
+        path = RUNS / f"{_stem(source)}-{number}"
         try:
             path.mkdir()
         except FileExistsError:
             number += 1
         else:
+            sync_folder(RUNS)
             return path
 
 

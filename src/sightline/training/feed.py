@@ -19,7 +19,7 @@ from sightline.training.prepare import Prepared
 from sightline.training.step import Mixture, Shard, Standardize
 
 AHEAD = 2
-"""Batches that are prepared while the network is busy with another."""
+"""Batches that are prepared while an accelerator is busy with another."""
 
 
 @dataclass
@@ -29,29 +29,36 @@ class Feed:
     prepared: Prepared
     standardize: Standardize
     device: str
-    _buffers: list[NDArray[np.float32]] = field(default_factory=lambda: [np.empty(0, np.float32)] * (AHEAD + 2))
+    ahead: int = 0
+    """Batches that are prepared ahead of the network, on a thread of their own; 0 for none."""
+    _buffers: list[NDArray[np.float32]] = field(init=False)
     _turn: int = 0
 
-    def epoch(self, epoch: int, order: Sequence[NDArray[np.int64]]) -> Iterator[list[Shard]]:
-        """Yield the shards of each batch of an epoch, in order.
+    def __post_init__(self) -> None:
+        self._buffers = [np.empty(0, np.float32)] * (self.ahead + 2)
 
-        With an accelerator they are prepared ahead of it, on a thread of their own. On a processor both would compete
-        for the same cores, and each batch is prepared by all of them when its turn has come.
-        """
-        if self.device == "cpu":
+    def epoch(self, epoch: int, order: Sequence[NDArray[np.int64]]) -> Iterator[list[Shard]]:
+        """Yield the shards of each batch of an epoch, in order."""
+        if not self.ahead:
             yield from (self.load(epoch, records) for records in order)
             return
         with ThreadPoolExecutor(1, thread_name_prefix="sightline-feed") as pool:
-            yield from in_order(pool, lambda records: self.load(epoch, records), order, ahead=AHEAD)
+            yield from in_order(pool, lambda records: self.load(epoch, records), order, ahead=self.ahead)
 
     def load(self, epoch: int, records: NDArray[np.int64]) -> list[Shard]:
-        """Return a batch as its one shard, on the device. It is valid until `AHEAD` + 1 more have been loaded."""
+        """Return a batch in its parts, on the device. It is valid until `ahead` + 1 more have been loaded."""
+        recipe = self.prepared.resolved.recipe
+        # Batch normalization has nothing to compare a single picture with.
+        parts = min(recipe.training.gradient_accumulation, max(1, len(records) // 2))
+        return self._shard(epoch, records).divided(parts)
+
+    def _shard(self, epoch: int, records: NDArray[np.int64]) -> Shard:
         prepared = self.prepared
         labels = prepared.catalogue.labels
         chosen = prepared.resolved.recipe.augmentation
         if not chosen.operations:
             pixels = torch.from_numpy(prepared.pixels.gather(records)).to(self.device)
-            return [Shard(self.standardize(pixels), self._tensor(labels[records]))]
+            return Shard(self.standardize(pixels), self._tensor(labels[records]))
         plan = self.plan(epoch, records)
         shown = np.concatenate([records, prepared.split.train[plan.others]])
         inputs = self._rendered(prepared.training_pixels.gather(shown), plan)
@@ -59,7 +66,7 @@ class Feed:
         if plan.mixes:
             partners = labels[shown[np.where(plan.partner >= 0, plan.partner, np.arange(plan.own))]]
             mixture = Mixture(self._tensor(partners), torch.from_numpy(plan.weight).float().to(self.device))
-        return [Shard(inputs, self._tensor(labels[records]), mixture)]
+        return Shard(inputs, self._tensor(labels[records]), mixture)
 
     def plan(self, epoch: int, records: NDArray[np.int64]) -> Plan:
         """Return how pictures are augmented in an epoch; the standardization is in it where channels allow."""

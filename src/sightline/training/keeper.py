@@ -13,6 +13,7 @@ from types import TracebackType
 from sightline.errors import OutputError
 from sightline.training import checkpoint
 from sightline.training.checkpoint import Checkpoint
+from sightline.writing import sync_folder
 
 LAST_STEP = "last-step"
 
@@ -24,15 +25,17 @@ class Keeper:
         folder: where.
         steps: updates between two; 0 does not count.
         minutes: minutes between two; 0 does not look at the clock.
+        kept: how many stay.
     """
 
-    def __init__(self, folder: Path, *, steps: int, minutes: float) -> None:
-        self._folder, self._steps, self._seconds = folder, steps, 60.0 * minutes
+    def __init__(self, folder: Path, *, steps: int, minutes: float, kept: int) -> None:
+        self._folder, self._steps, self._seconds, self._kept = folder, steps, 60.0 * minutes, kept
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sightline-checkpoint")
         self._writing: Future[Path] | None = None
         self._last = time.monotonic()
         try:
             folder.mkdir(exist_ok=True)
+            sync_folder(folder.parent)
             self._mark = os.open(folder / LAST_STEP, os.O_WRONLY | os.O_CREAT, 0o666)
         except OSError as error:
             says = f"{folder}: cannot be written ({error.strerror}). Make room, or choose another --out."
@@ -60,7 +63,7 @@ class Keeper:
     def keep(self, take: Callable[[], Checkpoint]) -> None:
         """Take a checkpoint and have it written; wait for the one before, and raise what befell it."""
         self.wait()
-        self._writing = self._thread.submit(checkpoint.write, self._folder, take())
+        self._writing = self._thread.submit(checkpoint.write, self._folder, take(), kept=self._kept)
         self._last = time.monotonic()
 
     def wait(self) -> None:

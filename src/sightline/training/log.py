@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from sightline.errors import OutputError
+from sightline.writing import sync_folder
 
 
 class Log:
@@ -17,7 +19,11 @@ class Log:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._file = path.open("ab", buffering=0)  # nothing is left to be written when it is closed
+            with contextlib.ExitStack() as opened:
+                # Without a buffer nothing is left to be written when it is closed.
+                self._file = opened.enter_context(path.open("ab", buffering=0))
+                sync_folder(path.parent)
+                opened.pop_all()
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}). Choose another --out.") from error
 

@@ -63,13 +63,14 @@ class Prepared:
         return pair(self.resolved.recipe.data.image_size)
 
 
-def survey(source: Any, recipe: Recipe, *, progress: Progress | None = None) -> Survey:
+def survey(source: Any, recipe: Recipe, *, progress: Progress | None = None, reread: bool = False) -> Survey:
     """Read and check every picture's header, split, and resolve the recipe.
 
     Args:
         source: anything that `data.open_source` takes: a folder, a table, arrays, the name of an embedded set.
         recipe: as the user wrote it.
         progress: told of the long parts.
+        reread: read every file anew, even one that has not changed by its stamp since it was read before.
 
     Raises:
         DataError: the source cannot be trained on.
@@ -86,6 +87,7 @@ def survey(source: Any, recipe: Recipe, *, progress: Progress | None = None) -> 
         threads=device.threads,
         progress=progress,
         max_refused_fraction=recipe.data.max_refused,
+        reread=reread,
     )
     split = _divide(catalogue, recipe)
     facts = data.facts(catalogue, split)

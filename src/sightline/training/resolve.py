@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sightline.errors import RecipeError
@@ -30,6 +30,8 @@ class Resolved:
     recipe: Recipe
     reasons: Mapping[str, str]
     """Dotted field to reason, for the fields that were `"auto"`."""
+    asked: Recipe
+    """As the user wrote it."""
 
 
 @dataclass
@@ -74,14 +76,26 @@ def resolve(recipe: Recipe, facts: DataFacts, machine: Machine, *, decoder: str)
     name = chosen.fields["optimizer"]["name"]
     rate, reason = usual_rate(name, chosen.fields["training"]["batch_size"])
     chosen.settle("optimizer.learning_rate", rate, reason)
-    return Resolved(from_fields(chosen.fields, where="the resolved recipe"), chosen.reasons)
+    return Resolved(from_fields(chosen.fields, where="the resolved recipe"), chosen.reasons, recipe)
 
 
 def with_epochs(resolved: Resolved, epochs: int, reason: str) -> Resolved:
     """Return the resolved recipe with its time budget turned into a number of epochs, so that it can be repeated."""
     fields = resolved.recipe.model_dump(mode="json")
     fields["training"].update(epochs=epochs, time_budget_minutes=0.0)
-    return Resolved(from_fields(fields, where="the resolved recipe"), {**resolved.reasons, "training.epochs": reason})
+    reasons = {**resolved.reasons, "training.epochs": reason}
+    return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
+
+
+def with_batch_size(resolved: Resolved, batch_size: int, reason: str) -> Resolved:
+    """Return the resolved recipe with another batch, and the rate that is usual for it where the rate was open."""
+    fields = resolved.recipe.model_dump(mode="json")
+    fields["training"]["batch_size"] = batch_size
+    reasons = {**resolved.reasons, "training.batch_size": reason}
+    if "optimizer.learning_rate" in reasons:
+        rate, why = usual_rate(fields["optimizer"]["name"], batch_size)
+        fields["optimizer"]["learning_rate"], reasons["optimizer.learning_rate"] = rate, why
+    return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
 
 
 def _data(chosen: _Choices, facts: DataFacts, machine: Machine, decoder: str) -> None:

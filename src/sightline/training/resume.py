@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from sightline.data import Progress
-from sightline.errors import DataError, TrainingError
-from sightline.recipe import Recipe, read_recipe
-from sightline.training import checkpoint, directory
+from sightline.errors import DataError, OutputError, TrainingError
+from sightline.recipe import Recipe, from_toml, read_recipe, to_toml
+from sightline.training import checkpoint, directory, records
+from sightline.training.assembly import assemble
 from sightline.training.checkpoint import Checkpoint
 from sightline.training.keeper import last_step
 from sightline.training.prepare import Prepared, prepare, survey
 from sightline.training.run import Run
-from sightline.training.session import Session, assemble
-from sightline.training.standing import differences, standing
+from sightline.training.session import Session
+from sightline.training.standing import differences, place_of, standing
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,41 @@ def find(path: Path) -> Resumable:
     return Resumable(path, read_recipe(path / directory.RECIPE), found, tuple(damaged), lost)
 
 
+def earlier(source: object, recipe: Recipe, out: str | os.PathLike[str] | None) -> Path | None:
+    """Return the run of this source and recipe that is there already, ended early or finished; None for none.
+
+    Args:
+        source: what is to be trained on.
+        recipe: as the user wrote it.
+        out: the run's directory; None for the last one of this source below `runs/`, if it ended early.
+
+    Raises:
+        DataError: what is at `out` has lost its checkpoints.
+        OutputError: the run at `out` is of another source or recipe.
+    """
+    path = directory.last(source) if out is None else Path(out)
+    if path is None or not (path / directory.RECIPE).is_file():
+        return None
+    if not checkpoint.all_of(path / directory.CHECKPOINTS) and not (path / directory.MODEL).exists():
+        return None  # it was ended before its first step, so that nothing is lost
+    found = checkpoint.newest(path / directory.CHECKPOINTS, damaged=lambda _: None)
+    same = (
+        found is not None
+        and found.about["source"] == place_of(directory.named(source))
+        and found.about["asked"] == to_toml(recipe)
+    )
+    if out is None:
+        return path if same and not directory.finished(path) else None
+    if found is None:
+        raise DataError(f"{path}: found no intact checkpoint to go on from. Replace the run: --overwrite")
+    if not same:
+        raise OutputError(
+            f"{path}: the run there is of another source or recipe. Choose another place (--out DIR), or replace it "
+            "(--overwrite instead of --resume)."
+        )
+    return path
+
+
 def go_on(
     resumable: Resumable, prepared: Prepared, *, allow_different: bool = False, warn: Callable[[str], None]
 ) -> Session:
@@ -80,6 +116,8 @@ def go_on(
     """
     about = resumable.checkpoint.about
     found = differences(about["standing"], standing(prepared, prepared.resolved.recipe))
+    if "the pictures changed" in found:
+        found += [f"pictures that are {each}" for each in records.changes(resumable.path, prepared.catalogue)]
     if found and not allow_different:
         raise TrainingError(
             f"{resumable.path}: cannot go on to the same bits: {'; '.join(found)}. Put it back as it was, or go on to "
@@ -87,7 +125,8 @@ def go_on(
         )
     # The recipe of a run has all fields set, so that its reasons are known here only.
     prepared = replace(prepared, source=about["name"])
-    session = assemble(prepared, replace(prepared.resolved, reasons=about["reasons"]), resumable.path)
+    resolved = replace(prepared.resolved, reasons=about["reasons"], asked=from_toml(about["asked"]))
+    session = assemble(prepared, resolved, resumable.path)
     if session.recipe.optimizer.name != about["optimizer"]:
         raise TrainingError(
             f"{resumable.path}: the checkpoint has the state of {about['optimizer']}, and the recipe wants "

@@ -15,8 +15,8 @@ from sightline.data import Progress
 from sightline.errors import DataError
 from sightline.recipe import Recipe, apply_overrides, read_recipe
 from sightline.training import directory
+from sightline.training.assembly import start
 from sightline.training.prepare import prepare, survey
-from sightline.training.session import start
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Run:
         path = self.path / directory.EVENTS
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}). Wanted the directory of a run.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: cannot be read ({error}). Wanted the directory of a run.") from error
         for line in lines:
             with contextlib.suppress(json.JSONDecodeError):  # the last line of a run that was cut off
                 yield json.loads(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,20 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from sightline import augmentation, model, network, optimization, preprocessing
-from sightline.augmentation.layout import png
+from sightline import model, optimization
 from sightline.data import decoder_version
 from sightline.data.decode import Decoder
-from sightline.errors import RecipeError, TrainingError
+from sightline.errors import OutputError, TrainingError
 from sightline.model.format import digest_of_tensors
-from sightline.recipe import Recipe, write_recipe
+from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
-from sightline.training import directory
+from sightline.training import checkpoint, directory, sums
 from sightline.training.batches import batches, steps_per_epoch
-from sightline.training.budget import epochs_within, seconds_per_step
 from sightline.training.checkpoint import Checkpoint, taken
 from sightline.training.evaluate import evaluate
 from sightline.training.events import EpochEnd, EpochStart, Event, StepEnd, Stopped
@@ -34,17 +30,16 @@ from sightline.training.feed import Feed
 from sightline.training.keeper import Keeper
 from sightline.training.log import Log
 from sightline.training.loop import train
-from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
-from sightline.training.memory import enough_memory
+from sightline.training.memory import TRIAL, Memory, enough_memory, measure
 from sightline.training.metrics import Metrics
 from sightline.training.numerics import numerics
 from sightline.training.patience import exhausted
 from sightline.training.prepare import Prepared
-from sightline.training.resolve import Resolved, with_epochs
+from sightline.training.resolve import Resolved
 from sightline.training.standing import place_of, standing
-from sightline.training.state import State, begin, copied
-from sightline.training.step import Forward, Standardize, Step, make_step
-from sightline.writing import write_whole
+from sightline.training.state import State, copied
+from sightline.training.step import Forward, Step
+from sightline.training.times import Times
 
 NAMED_IN_MESSAGE = 3
 
@@ -69,7 +64,9 @@ class Session:
     written_epoch: int = 0
     """The epoch whose weights are in the model file; 0 while there is none."""
     exact: bool = True
-    """Whether everything that it stands on has stayed the same since its first step."""
+    """Whether the recipe asks for the same bits, and all that it stands on has stayed as it was at its first step."""
+    memory: Memory | None = None
+    """Of its steps; None until it was measured."""
 
     @property
     def recipe(self) -> Recipe:
@@ -88,34 +85,42 @@ class Session:
         """
         training = self.recipe.training
         with (
+            Times(self.path / directory.TIMES) as times,
             Log(self.path / directory.EVENTS) as log,
             Keeper(
                 self.path / directory.CHECKPOINTS,
                 steps=training.checkpoint_steps,
                 minutes=training.checkpoint_minutes,
+                kept=training.checkpoints_kept,
             ) as keeper,
             self.numerics(),
             self.enough_memory(),
         ):
+            if self.memory is None:
+                self.measure_memory()
+            times.write("resumed" if self.state.step else "started", step=self.state.step)
             if not log.size:
                 split, classes = self.prepared.split, len(self.prepared.catalogue.class_names)
                 log.write("start", images=len(split.train), classes=classes, epochs=settled(training.epochs))
             if self.state.step == 0:
                 keeper.keep(partial(self._checkpoint, log.size))
             try:
-                yield from self._events(log, keeper, stop)
+                yield from self._events(log, times, keeper, stop)
             except TrainingError as error:
                 log.write("failure", epoch=self.state.epoch + 1, step=self.state.step + 1, says=str(error))
-                raise
+                raise TrainingError(f"{error}{self._kept_for_inspection(error)}") from error
 
-    def _events(self, log: Log, keeper: Keeper, stop: Callable[[], bool]) -> Iterator[Event]:
+    def _events(self, log: Log, times: Times, keeper: Keeper, stop: Callable[[], bool]) -> Iterator[Event]:
         state, patience = self.state, self.recipe.training.early_stopping
+        images = 0
         for event in self._train():
             match event:
                 case EpochEnd():
                     if event.best:
                         self._write({} if event.validation is None else {"validation": event.validation})
-                    log.write("epoch", **_as_dict(event))
+                    log.write("epoch", **_as_dict(event), weights=self._digest())
+                    times.write("epoch", epoch=event.epoch, step=event.step, images=images)
+                    images = 0
                     stopping = exhausted(event.epoch, state.best_epoch, patience)
                     if stopping:
                         log.write("early_stop", epoch=event.epoch, best_epoch=state.best_epoch)
@@ -125,7 +130,10 @@ class Session:
                     if stopping:
                         return
                 case StepEnd():
+                    images += event.images
                     keeper.note(event.step)
+                    if _is_power_of_ten(event.step):
+                        log.write("weights", step=event.step, weights=self._digest())
                     if keeper.due(event.step):
                         keeper.keep(partial(self._checkpoint, log.size))
                     yield event
@@ -134,6 +142,7 @@ class Session:
             if stop() and not isinstance(event, EpochStart):
                 keeper.keep(partial(self._checkpoint, log.size))
                 keeper.wait()
+                times.write("stopped", step=state.step, images=images)
                 yield Stopped(event.epoch, state.step)
                 return
 
@@ -166,17 +175,28 @@ class Session:
         )
 
     def _checkpoint(self, log_bytes: int) -> Checkpoint:
-        about = {
+        return taken(self.state, {**self._about(), "log_bytes": log_bytes})
+
+    def _kept_for_inspection(self, fault: TrainingError) -> str:
+        """Keep the state of a training that broke down, and return the words that say where."""
+        path = self.path / directory.CHECKPOINTS / checkpoint.FAULT
+        try:
+            checkpoint.store(path, taken(self.state, {**self._about(), "fault": str(fault)}, gradients=True))
+        except OutputError:
+            return ""
+        return f". State and gradient are kept in {path}"
+
+    def _about(self) -> dict[str, Any]:
+        return {
             "name": self.prepared.source,
             "source": place_of(self.prepared.source),
             "standing": standing(self.prepared, self.recipe),
             "steps_per_epoch": self.steps_per_epoch(),
             "optimizer": self.recipe.optimizer.name,
             "reasons": dict(self.resolved.reasons),
+            "asked": to_toml(self.resolved.asked),
             "exact": self.exact,
-            "log_bytes": log_bytes,
         }
-        return taken(self.state, about)
 
     def seal(self) -> dict[str, Metrics]:
         """Judge the best weights on what was held out, write that into the model, and return the metrics by side.
@@ -195,6 +215,7 @@ class Session:
                 exact=self.exact,
                 **{side: _finite(found.as_dict()) for side, found in metrics.items()},
             )
+        sums.write(self.path, directory.LASTING)
         return metrics
 
     def steps_per_epoch(self) -> int:
@@ -203,9 +224,11 @@ class Session:
 
     def fingerprint(self) -> str:
         """Return a digest of the weights that are sealed: trainings that agree in it agree in every bit of them."""
-        weights = self.state.best or self.state.judged()
-        tensors = {name: tensor.detach().cpu().numpy() for name, tensor in weights.items()}
-        return digest_of_tensors(tensors)[:16]
+        return shortened_digest(self.state.best or self.state.judged())
+
+    def _digest(self) -> str:
+        """Return a digest of the weights as they are now, by which two runs find where they part."""
+        return shortened_digest(self.state.network.state_dict())
 
     def _write(self, metrics: Mapping[str, Metrics]) -> None:
         prepared, chosen = self.prepared, self.recipe.data
@@ -243,8 +266,24 @@ class Session:
         )
 
     def enough_memory(self) -> contextlib.AbstractContextManager[None]:
-        batch_size = settled(self.recipe.training.batch_size)
-        return enough_memory(machine=self.prepared.machine.name, batch_size=batch_size)
+        """Return the context that says how many pictures would fit where memory is too small for a step."""
+        return enough_memory(
+            machine=self.prepared.machine.name,
+            batch_size=settled(self.recipe.training.batch_size),
+            parts=self.recipe.training.gradient_accumulation,
+            memory=lambda: self.memory,
+        )
+
+    def measure_memory(self) -> Memory:
+        """Return what steps need and what is free, by a trial with a few pictures that changes nothing."""
+        device = settled(self.recipe.training.device)
+
+        def inputs(pictures: int) -> Tensor:
+            return self.feed.standardize(torch.from_numpy(self.prepared.pixels.gather(shown[:pictures])).to(device))
+
+        shown = np.resize(self.prepared.split.train, max(TRIAL))
+        self.memory = measure(self.state.network, inputs, device=device)
+        return self.memory
 
     @contextlib.contextmanager
     def _holding(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
@@ -283,98 +322,13 @@ class Session:
         return ", ".join(names) + more
 
 
-def start(prepared: Prepared, path: Path) -> Session:
-    """Return the training that `prepared` describes, before its first step, with its files in the run's directory."""
-    session = assemble(prepared, prepared.resolved, path)
-    if prepared.resolved.recipe.training.time_budget_minutes > 0:
-        # The steps that are timed change the weights, so the training itself is put together afresh.
-        session = assemble(prepared, _within_budget(session), path)
-    directory.clear(path)
-    directory.write_records(path, prepared.catalogue, prepared.split)
-    write_recipe(path / directory.RECIPE, session.recipe, session.resolved.reasons)
-    if session.recipe.augmentation.operations:
-        write_whole(path / directory.SHEET, png(_sheet(prepared, session.recipe)))
-    return session
+def shortened_digest(weights: Mapping[str, Tensor]) -> str:
+    """Return the first 16 hexadecimal digits of a digest of every bit of some weights."""
+    return digest_of_tensors({name: tensor.detach().cpu().numpy() for name, tensor in weights.items()})[:16]
 
 
-def _sheet(prepared: Prepared, recipe: Recipe) -> Image.Image:
-    """Return what augmentation makes of a few training pictures, for a person to see that they are still valid."""
-    catalogue = prepared.catalogue
-    return augmentation.sheet(
-        prepared.pixels,
-        catalogue.class_names,
-        catalogue.labels,
-        catalogue.keys,
-        recipe.augmentation,
-        training=np.sort(prepared.split.train),
-        sources=prepared.training_pixels,
-        seed=recipe.training.seed,
-    )
-
-
-def _within_budget(session: Session) -> Resolved:
-    training, split = session.recipe.training, session.prepared.split
-    batch_size, minutes = settled(training.batch_size), training.time_budget_minutes
-    session.state.network.train()
-    with session.numerics(), session.enough_memory():
-        records = split.train[:batch_size]
-        seconds = seconds_per_step(lambda: session.step(session.state, session.feed.load(1, records), 0.0))
-    epochs = epochs_within(
-        minutes, seconds=seconds, batch_size=batch_size, training=len(split.train), validation=len(split.validation)
-    )
-    reason = f"what fits {minutes:g} minutes at {batch_size / seconds:,.0f} pictures a second"
-    return with_epochs(session.resolved, epochs, reason)
-
-
-def assemble(prepared: Prepared, resolved: Resolved, path: Path) -> Session:
-    """Return a training before its first step; nothing is written."""
-    recipe = resolved.recipe
-    training = recipe.training
-    device = settled(training.device)
-    classes = len(prepared.catalogue.class_names)
-    made = network.build(
-        recipe.network,
-        channels=settled(recipe.data.channels),
-        classes=classes,
-        image_size=prepared.height_width,
-    )
-    network.initialize(made, network.build_scheme(recipe.network), seed=training.seed)
-    made = made.to(device)
-    if training.channels_last:
-        made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if training.compile and device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++", "cl"))):
-        raise RecipeError(
-            "training.compile: found no C++ compiler, which torch.compile needs on a CPU. "
-            "Install g++, or leave it out: --set training.compile=false"
-        )
-    forward: Forward = torch.compile(made) if training.compile else made
-    standardize = _standardize(prepared, device, channels_last=bool(settled(training.channels_last)))
-    state = begin(made, optimization.build(recipe.optimizer, made), averaged=training.weight_averaging > 0)
-    step = make_step(
-        forward=forward,
-        loss=_loss(prepared, recipe, device),
-        device=device,
-        bfloat16=training.precision == "bfloat16",
-        clip_norm=recipe.optimizer.clip_norm,
-        average_decay=training.weight_averaging,
-        seed=training.seed,
-    )
-    return Session(prepared, resolved, path, state, Feed(prepared, standardize, device), forward, step)
-
-
-def _standardize(prepared: Prepared, device: str, *, channels_last: bool) -> Standardize:
-    module = preprocessing.module(prepared.statistics).to(device)
-    # Pixels are stored NHWC, so what comes out has channels-last strides by itself.
-    return module if channels_last else lambda pixels: module(pixels).contiguous()
-
-
-def _loss(prepared: Prepared, recipe: Recipe, device: str) -> LossFunction:
-    weights = None
-    if recipe.loss.class_weights == "balanced":
-        labels = prepared.catalogue.labels[prepared.split.train]
-        balanced = balanced_weights(labels, len(prepared.catalogue.class_names))
-        weights = torch.from_numpy(balanced).float().to(device)
-    return cross_entropy(label_smoothing=recipe.loss.label_smoothing, class_weights=weights)
+def _is_power_of_ten(number: int) -> bool:
+    return str(number).rstrip("0") == "1"
 
 
 def _as_dict(event: EpochEnd) -> dict[str, Any]:

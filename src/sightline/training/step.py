@@ -38,6 +38,15 @@ class Shard:
     labels: Int[Tensor, " image"]
     mixture: Mixture | None = None
 
+    def divided(self, parts: int) -> list[Shard]:
+        """Return the pictures in so many parts, whose sizes differ by one at most."""
+        inputs, labels = self.inputs.tensor_split(parts), self.labels.tensor_split(parts)
+        if self.mixture is None:
+            return [Shard(*pair) for pair in zip(inputs, labels, strict=True)]
+        mixed = zip(self.mixture.labels.tensor_split(parts), self.mixture.own.tensor_split(parts), strict=True)
+        mixtures = [Mixture(*pair) for pair in mixed]
+        return [Shard(*part) for part in zip(inputs, labels, mixtures, strict=True)]
+
     def targets(self, classes: int) -> Tensor:
         """Return what the loss compares with: labels, or the share of each class, shape (image, classes)."""
         if self.mixture is None:

@@ -53,12 +53,13 @@ def deep_without_normalization(recipe: Recipe, _facts: DataFacts | None) -> Advi
 
 def batch_normalization_with_small_batches(recipe: Recipe, _facts: DataFacts | None) -> Advice | None:
     """Mean and variance of a few pictures say little about those of the data."""
-    size = recipe.training.batch_size
-    if recipe.network.normalization != "batch" or size == "auto" or size >= SMALL_BATCH:
+    whole, parts = recipe.training.batch_size, recipe.training.gradient_accumulation
+    if recipe.network.normalization != "batch" or whole == "auto" or whole // parts >= SMALL_BATCH:
         return None
+    of = f", a part of a batch of {whole}," if parts > 1 else ""
     return Advice(
         code="small-batch-norm",
-        says=f"Batch normalization over {size} pictures computes with noisy means and variances.",
+        says=f"Batch normalization over {whole // parts} pictures{of} computes with noisy means and variances.",
         reason="In training it uses the batch's statistics, at inference their running average; the fewer pictures, "
         "the more the two differ. Group normalization does not look at the batch.",
         reference="Wu and He, Group Normalization (2018), figure 1.",

@@ -1,0 +1,142 @@
+"""Putting a training together: from what was prepared and a resolved recipe to a session before its first step."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sightline import augmentation, network, optimization, preprocessing
+from sightline.augmentation.layout import png
+from sightline.errors import RecipeError
+from sightline.recipe import Recipe, write_recipe
+from sightline.recipe.choices import settled
+from sightline.training import directory, records
+from sightline.training.budget import epochs_within, seconds_per_step
+from sightline.training.feed import AHEAD, Feed
+from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
+from sightline.training.prepare import Prepared
+from sightline.training.resolve import Resolved, with_batch_size, with_epochs
+from sightline.training.session import Session
+from sightline.training.state import begin
+from sightline.training.step import Forward, Standardize, make_step
+from sightline.writing import write_whole
+
+
+def start(prepared: Prepared, path: Path) -> Session:
+    """Return the training that `prepared` describes, before its first step, with its files in the run's directory."""
+    session = assemble(prepared, prepared.resolved, path)
+    if (fitted := _within_memory(session)) is not None:
+        prepared = replace(prepared, resolved=fitted)
+        session = assemble(prepared, fitted, path)
+    if prepared.resolved.recipe.training.time_budget_minutes > 0:
+        # The steps that are timed change the weights, so the training itself is put together afresh.
+        session = assemble(prepared, _within_budget(session), path)
+    directory.clear(path)
+    records.write(path, prepared.catalogue, prepared.split)
+    write_recipe(path / directory.RECIPE, session.recipe, session.resolved.reasons)
+    if session.recipe.augmentation.operations:
+        write_whole(path / directory.SHEET, png(_sheet(prepared, session.recipe)))
+    return session
+
+
+def _within_memory(session: Session) -> Resolved | None:
+    """Return the recipe with a smaller batch where the one that was chosen automatically needs too much memory."""
+    resolved, training = session.resolved, session.recipe.training
+    with session.numerics(), session.enough_memory():
+        memory = session.measure_memory()
+    batch_size = settled(training.batch_size)
+    if "training.batch_size" not in resolved.reasons or memory.fitting * training.gradient_accumulation >= batch_size:
+        return None
+    fits = max(2, 1 << max(0, (memory.fitting * training.gradient_accumulation).bit_length() - 1))
+    reason = (
+        f"what fits {memory.free / 1e9:.3g} GB of free memory; {batch_size} would need about "
+        f"{memory.needed(batch_size) / 1e9:.3g} GB"
+    )
+    return with_batch_size(resolved, fits, reason)
+
+
+def _sheet(prepared: Prepared, recipe: Recipe) -> Image.Image:
+    """Return what augmentation makes of a few training pictures, for a person to see that they are still valid."""
+    catalogue = prepared.catalogue
+    return augmentation.sheet(
+        prepared.pixels,
+        catalogue.class_names,
+        catalogue.labels,
+        catalogue.keys,
+        recipe.augmentation,
+        training=np.sort(prepared.split.train),
+        sources=prepared.training_pixels,
+        seed=recipe.training.seed,
+    )
+
+
+def _within_budget(session: Session) -> Resolved:
+    training, split = session.recipe.training, session.prepared.split
+    batch_size, minutes = settled(training.batch_size), training.time_budget_minutes
+    session.state.network.train()
+    with session.numerics(), session.enough_memory():
+        records = split.train[:batch_size]
+        seconds = seconds_per_step(lambda: session.step(session.state, session.feed.load(1, records), 0.0))
+    epochs = epochs_within(
+        minutes, seconds=seconds, batch_size=batch_size, training=len(split.train), validation=len(split.validation)
+    )
+    reason = f"what fits {minutes:g} minutes at {batch_size / seconds:,.0f} pictures a second"
+    return with_epochs(session.resolved, epochs, reason)
+
+
+def assemble(prepared: Prepared, resolved: Resolved, path: Path) -> Session:
+    """Return a training before its first step; nothing is written."""
+    recipe = resolved.recipe
+    training = recipe.training
+    device = settled(training.device)
+    classes = len(prepared.catalogue.class_names)
+    made = network.build(
+        recipe.network,
+        channels=settled(recipe.data.channels),
+        classes=classes,
+        image_size=prepared.height_width,
+    )
+    network.initialize(made, network.build_scheme(recipe.network), seed=training.seed)
+    made = made.to(device)
+    if training.channels_last:
+        made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if training.compile and device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++", "cl"))):
+        raise RecipeError(
+            "training.compile: found no C++ compiler, which torch.compile needs on a CPU. "
+            "Install g++, or leave it out: --set training.compile=false"
+        )
+    forward: Forward = torch.compile(made) if training.compile else made
+    standardize = _standardize(prepared, device, channels_last=bool(settled(training.channels_last)))
+    state = begin(made, optimization.build(recipe.optimizer, made), averaged=training.weight_averaging > 0)
+    step = make_step(
+        forward=forward,
+        loss=_loss(prepared, recipe, device),
+        device=device,
+        bfloat16=training.precision == "bfloat16",
+        clip_norm=recipe.optimizer.clip_norm,
+        average_decay=training.weight_averaging,
+        seed=training.seed,
+    )
+    # On a processor, preparing ahead would compete with the network for the same cores.
+    feed = Feed(prepared, standardize, device, ahead=0 if device == "cpu" else AHEAD)
+    return Session(prepared, resolved, path, state, feed, forward, step, exact=training.deterministic)
+
+
+def _standardize(prepared: Prepared, device: str, *, channels_last: bool) -> Standardize:
+    module = preprocessing.module(prepared.statistics).to(device)
+    # Pixels are stored NHWC, so what comes out has channels-last strides by itself.
+    return module if channels_last else lambda pixels: module(pixels).contiguous()
+
+
+def _loss(prepared: Prepared, recipe: Recipe, device: str) -> LossFunction:
+    weights = None
+    if recipe.loss.class_weights == "balanced":
+        labels = prepared.catalogue.labels[prepared.split.train]
+        balanced = balanced_weights(labels, len(prepared.catalogue.class_names))
+        weights = torch.from_numpy(balanced).float().to(device)
+    return cross_entropy(label_smoothing=recipe.loss.label_smoothing, class_weights=weights)

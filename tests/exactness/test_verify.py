@@ -1,0 +1,113 @@
+"""Verifying a run: an intact one is right in all points, and whatever is altered, torn or lost is named."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sightline.recipe import Recipe, apply_overrides
+from sightline.training import directory, prepare, start, survey
+from sightline.training.verify import verify
+
+CHOICES = {
+    "network": "lenet", "network.width": 0.5, "training.epochs": 2, "training.threads": 1, "training.batch_size": 16,
+    "augmentation": "none",
+}  # fmt: skip
+
+
+@pytest.fixture
+def trained(digits, tmp_path):
+    """Return a finished run, the folder of its pictures, and a cache for their pixels."""
+    pictures = tmp_path / "pictures"
+    for number, (image, label) in enumerate(zip(*digits, strict=True)):
+        place = pictures / f"class {label}" / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.asarray(image)).save(place)
+    cache = tmp_path / "cache"
+    with directory.made(tmp_path / "run", source=pictures, overwrite=False) as path:
+        session = start(prepare(survey(pictures, apply_overrides(Recipe(), CHOICES)), cache=cache), path)
+        for _ in session.events():
+            pass
+        session.seal()
+    return path, pictures, cache
+
+
+def wrong(trained, **choices):
+    path, _, cache = trained
+    return {found.what: found.says for found in verify(path, cache=cache, **choices) if not found.right}
+
+
+def test_an_intact_run_is_right_in_all_points(trained):
+    path, _, cache = trained
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    found = {finding.what: finding for finding in verify(path, cache=cache, steps=12)}
+    assert all(finding.right for finding in found.values())
+    assert set(found) >= {*directory.LASTING} - {directory.SHEET} | {"fingerprint", "pictures", "training"}
+    assert found["training"].says.endswith("the same weights after steps 1, 7, 10")
+    assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize("name", [name for name in directory.LASTING if name != directory.SHEET])
+def test_an_altered_or_lost_file_is_named(name, trained):
+    path = trained[0] / name
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    path.write_bytes(whole)
+    assert "its digest differs" in wrong(trained)[name]
+    path.unlink()
+    if name != directory.RECIPE:
+        assert "cannot be read" in wrong(trained)[name]
+
+
+def test_pictures_that_are_all_gone_are_one_sentence(trained):
+    trained[1].rename(trained[1].with_name("elsewhere"))
+    assert wrong(trained).keys() == {"pictures"}
+    path, pictures, cache = trained
+    assert all(each.right for each in verify(path, pictures.with_name("elsewhere"), cache=cache))
+
+
+def test_an_altered_checkpoint_is_named(trained):
+    newest = max((trained[0] / directory.CHECKPOINTS).glob("step-*"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    assert wrong(trained) == {f"checkpoints/{newest.name}": "is altered or torn"}
+
+
+def test_pictures_that_changed_went_or_came_are_named(trained):
+    _, pictures, _ = trained
+    altered, gone, *_ = sorted((pictures / "class 1").iterdir())
+    image = np.array(Image.open(altered))
+    stamp = altered.stat()
+    image[0, 0] ^= 1
+    Image.fromarray(image).save(altered)
+    os.utime(altered, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    gone.unlink()
+    Image.fromarray(255 - image).save(pictures / "class 2" / "another.png")
+    renamed = next((pictures / "class 0").iterdir())
+    renamed.rename(renamed.with_name("renamed.png"))
+    assert wrong(trained) == {
+        "pictures": f"changed: class 1/{altered.name}; missing: class 1/{gone.name}; new: class 2/another.png"
+    }
+
+
+def test_another_course_of_the_weights_is_found(trained):
+    """The digests of the log are what a new training is held against."""
+    events = trained[0] / directory.EVENTS
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    next(line for line in lines if line.get("step") == 10)["weights"] = "0" * 16
+    events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert wrong(trained, steps=11)["training"] == (
+        "again from the beginning: after step 10 the weights are others than those of the run"
+    )
+    assert "training" not in wrong(trained, steps=9)
+
+
+def test_a_run_that_ended_early_is_verified_as_far_as_it_went(digits, prepared_with, exactly, tmp_path):
+    session = exactly.begun(prepared_with(), tmp_path / "run")
+    for _ in session.events(stop=lambda: session.state.step >= 5):
+        pass
+    found = list(verify(tmp_path / "run", digits))
+    assert all(each.right for each in found)
+    assert [each.what for each in found][-1] == "pictures"
+    assert "has not come to its end" in found[0].says
