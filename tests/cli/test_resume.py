@@ -1,15 +1,18 @@
 """Stopping and going on as a user does it: signals to a process, and `sightline resume`."""
 
+import os
 import random
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from command_line import COMMAND, fails, sightline
 
-TRAIN = ["--epochs", "12", "--set", "network=lenet", "--set", "training.threads=1", "--set", "augmentation=none"]
+TRAIN = ["--epochs", "6", "--set", "network=lenet", "--set", "training.threads=1", "--set", "augmentation=none"]
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +24,9 @@ def whole(tmp_path_factory) -> Path:
     return out
 
 
-def begun(out: Path, until: str) -> subprocess.Popen[str]:
+def begun(out: Path, until: str, *options: str) -> subprocess.Popen[str]:
     """Begin to train, and return the process when it has printed `until`."""
-    command = [*COMMAND, "train", "digits", "--out", str(out), *TRAIN]
+    command = [*COMMAND, "train", "digits", "--out", str(out), *TRAIN, *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
@@ -57,7 +60,7 @@ def test_a_signal_stops_after_the_step_and_resume_finishes_to_the_same_bits(numb
 
 
 def killed_and_resumed(whole: Path, out: Path, chance: random.Random) -> None:
-    process = begun(out, f"epoch  {chance.randrange(1, 10):>2}")
+    process = begun(out, f"epoch  {chance.randrange(1, 6):>2}")
     time.sleep(chance.random() * 0.3)
     process.kill()
     process.communicate()
@@ -80,3 +83,88 @@ def test_killed_at_two_hundred_instants(whole, tmp_path):
 
 def test_a_place_without_a_run_is_one_sentence(tmp_path):
     fails(sightline("resume", tmp_path, cwd=tmp_path), 3, "found no run there")
+
+
+def test_a_second_signal_ends_at_once_and_loses_nothing(whole, tmp_path):
+    process = begun(tmp_path / "run", "epoch   2")
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode in (130, 143)  # whichever of the two came second
+    assert "Traceback" not in error
+    done = sightline("resume", tmp_path / "run", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert_same(tmp_path / "run", whole)
+
+
+def test_before_the_first_step_a_signal_leaves_nothing_behind(tmp_path):
+    command = [*COMMAND, "train", "digits", "--out", str(tmp_path / "run"), *TRAIN]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "Traceback" not in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_resume_auto_begins_goes_on_and_leaves_a_finished_run_alone(whole, tmp_path):
+    """One and the same command, as a cluster starts it again and again."""
+    command = ["train", "digits", "--out", tmp_path / "run", "--resume", "auto", *TRAIN]
+    process = begun(tmp_path / "run", "epoch   3", "--resume", "auto")
+    process.kill()
+    process.communicate()
+    done = sightline(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Going on after step" in done.stdout
+    assert_same(tmp_path / "run", whole)
+    again = sightline(*command, cwd=tmp_path)
+    assert again.returncode == 0
+    assert "this run is finished; nothing was trained" in again.stdout
+    assert_same(tmp_path / "run", whole)
+    other = sightline(*command, "--set", "training.seed=5", cwd=tmp_path)
+    fails(other, 6, "is of another source or recipe")
+    assert_same(tmp_path / "run", whole)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0 or shutil.which("mount") is None,
+    reason="mounting a small disk needs Linux and root",
+)
+@pytest.mark.parametrize("share", [0.55, pytest.param(0.8, marks=pytest.mark.slow)])
+def test_a_disk_that_is_really_full_is_one_sentence_and_resume_goes_on(share, whole, tmp_path):
+    place = tmp_path / "small"
+    place.mkdir()
+    needed = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={int(share * needed)}", "tmpfs", str(place)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
+    try:
+        done = sightline("train", "digits", "--out", place / "run", *TRAIN, cwd=tmp_path)
+        fails(done, 6, "no space left on device", "bytes are needed and ", "are free")
+        subprocess.run(["mount", "-o", f"remount,size={4 * needed}", str(place)], check=True)
+        done = sightline("resume", place / "run", "--quiet", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert_same(place / "run", whole)
+        subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+        fails(sightline("resume", place / "run", cwd=tmp_path), 6, "Read-only file system")
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_verify_says_what_is_right_and_what_is_wrong(whole, tmp_path):
+    done = sightline("verify", whole, "--steps", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the same weights after steps 1" in done.stdout
+    shutil.copytree(whole, tmp_path / "copy")
+    model = tmp_path / "copy" / "model.safetensors"
+    data = bytearray(model.read_bytes())
+    data[-5] ^= 4
+    model.write_bytes(data)
+    done = sightline("verify", tmp_path / "copy", "--quiet", cwd=tmp_path)
+    fails(done, 7, "not as the training left them: model.safetensors, fingerprint")
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
+        ["WRONG", "model.safetensors"], ["WRONG", "fingerprint"],
+    ]  # fmt: skip
