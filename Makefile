@@ -27,7 +27,7 @@ test: $(READY)  ## set up, then lint, types, import contract and tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 slow: $(READY)  ## the proofs that take minutes
 	@$(BIN)/python -m pytest -m slow

@@ -1,5 +1,6 @@
 """Stopping and going on as a user does it: signals to a process, and `sightline resume`."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -10,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import COMMAND, fails, sightline
+from command_line import COMMAND, fails, forked, sightline
 
 TRAIN = ["--epochs", "6", "--set", "network=lenet", "--set", "training.threads=1", "--set", "augmentation=none"]
 
@@ -59,39 +60,74 @@ def test_a_signal_stops_after_the_step_and_resume_finishes_to_the_same_bits(numb
     fails(sightline("resume", tmp_path / "run", cwd=tmp_path), 3, "this run is finished")
 
 
-def killed_and_resumed(whole: Path, out: Path, chance: random.Random) -> None:
-    process = begun(out, f"epoch  {chance.randrange(1, 6):>2}")
+def test_killed_at_any_instant_and_resumed_the_bits_are_the_same(whole, tmp_path):
+    chance = random.Random(11)
+    process = begun(tmp_path / "run", f"epoch  {chance.randrange(1, 6):>2}")
     time.sleep(chance.random() * 0.3)
     process.kill()
     process.communicate()
-    done = sightline("resume", out, "--quiet", cwd=out.parent)
+    done = sightline("resume", tmp_path / "run", "--quiet", cwd=tmp_path)
     if done.returncode:
         fails(done, 3, "this run is finished")
-    assert_same(out, whole)
-
-
-def test_killed_at_any_instant_and_resumed_the_bits_are_the_same(whole, tmp_path):
-    killed_and_resumed(whole, tmp_path / "run", random.Random(11))
+    assert_same(tmp_path / "run", whole)
 
 
 @pytest.mark.slow
 def test_killed_at_two_hundred_instants(whole, tmp_path):
-    chance = random.Random(12)
-    for number in range(200):
-        killed_and_resumed(whole, tmp_path / str(number), chance)
+    """Of trainings and of what goes on with them: a run is killed one to four times."""
+    begun_at = time.monotonic()
+    process = forked(tmp_path / "log", "train", "digits", "--out", tmp_path / "undisturbed", *TRAIN)
+    process.join()
+    seconds = time.monotonic() - begun_at
+    assert_same(tmp_path / "undisturbed", whole)
+    chance, kills, resumed, number = random.Random(12), 0, 0, 0
+    while kills < 200:
+        number += 1
+        out, log = tmp_path / str(number), tmp_path / f"{number}.log"
+        command = ["train", "digits", "--out", out, *TRAIN]
+        for _ in range(chance.randrange(1, 5)):
+            process = forked(log, *command, "--resume", "auto")
+            process.join(chance.random() * 0.9 * seconds)
+            kills += process.is_alive()
+            process.kill()
+            process.join()
+        # What is left is a run, or none yet, or all of it.
+        resumed += (out / "checkpoints").is_dir() and not (out / "SHA256SUMS").is_file()
+        process = forked(log, *command, "--resume", "auto")
+        process.join()
+        assert process.exitcode == 0, log.read_text()
+        assert "Traceback" not in log.read_text()
+        assert_same(out, whole)
+        shutil.rmtree(out)
+    print(f"{kills} kills of {number} runs, {resumed} of them resumed")
+    assert resumed > number / 3
 
 
 def test_a_place_without_a_run_is_one_sentence(tmp_path):
     fails(sightline("resume", tmp_path, cwd=tmp_path), 3, "found no run there")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="terminals are asked for as POSIX has them")
 def test_a_second_signal_ends_at_once_and_loses_nothing(whole, tmp_path):
-    process = begun(tmp_path / "run", "epoch   2")
+    """In a terminal, where bars are drawn; what goes on without them gets the same bits."""
+    keyboard, screen = os.openpty()
+    command = [*COMMAND, "train", "digits", "--out", str(tmp_path / "run"), *TRAIN]
+    process = subprocess.Popen(command, stdout=screen, stderr=subprocess.PIPE, text=True)
+    os.close(screen)
+    shown = b""
+    while b"epoch   2" not in shown:
+        shown += os.read(keyboard, 4096)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while more := os.read(keyboard, 4096):
+            shown += more
+    os.close(keyboard)
     assert process.returncode in (130, 143)  # whichever of the two came second
     assert "Traceback" not in error
+    assert b"img/s" in shown.partition(b"epoch   1")[0]  # the bar
+    assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l") >= 0  # the cursor is there again
     done = sightline("resume", tmp_path / "run", "--quiet", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert_same(tmp_path / "run", whole)

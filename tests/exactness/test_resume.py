@@ -1,6 +1,7 @@
 """A training that was stopped and went on gives the same bits as one that nothing disturbed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,7 +44,11 @@ def test_stopped_anywhere_and_resumed_the_bits_are_the_same(kind, prepared_with,
     prepared = prepared_with(**{key.replace(".", "__"): value for key, value in choices.items()})
     wanted = exactly.finish(exactly.begun(prepared, tmp_path / "whole"))
     per_epoch = next(line["step"] for line in map(json.loads, wanted.log.splitlines()) if line["event"] == "epoch")
-    for stops in ([1], [per_epoch], [2, 3, per_epoch - 1, per_epoch + 2, 2 * per_epoch - 1]):
+    for stops in (
+        [1],
+        [per_epoch],
+        [2, 3, per_epoch - 1, per_epoch + 2, per_epoch + 3, 2 * per_epoch - 1, 2 * per_epoch + 1],
+    ):
         path = tmp_path / "-".join(map(str, stops))
         session = exactly.begun(prepared, path)
         for number, step in enumerate(stops):
@@ -61,6 +66,15 @@ def test_how_often_checkpoints_are_taken_changes_nothing(prepared_with, exactly,
     found = exactly.finish(exactly.going_on(prepared_with(), tmp_path / "often"))
     assert found.state == wanted.state
     assert found.log == wanted.log
+
+
+def test_how_far_ahead_batches_are_prepared_changes_nothing(prepared_with, exactly, tmp_path):
+    prepared = prepared_with(**{"augmentation.operations": ["rotation", {"name": "mixup", "probability": 0.5}]})
+    wanted = exactly.finish(exactly.begun(prepared, tmp_path / "usual"))
+    for ahead in (1, 2, 4):
+        session = exactly.begun(prepared, tmp_path / str(ahead))
+        session.feed = replace(session.feed, ahead=ahead)
+        exactly.assert_same(exactly.finish(session), wanted)
 
 
 def test_resume_of_arrays_wants_them_again_and_finishes(digits, exactly, prepared_with, tmp_path):
