@@ -32,8 +32,8 @@ test: $(READY)  ## set up, then lint, types, import contract and tests
 slow: $(READY)  ## the proofs that take minutes
 	@$(BIN)/python -m pytest -m slow
 
-torture: $(READY)  ## kill trainings at every write and at 200 instants; each must go on to the same bits
-	@$(BIN)/python -m pytest -m slow tests/exactness tests/cli/test_resume.py
+torture: $(READY)  ## fail, kill, cut off and alter at every write, step and byte: about 20 minutes on two processors
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 4 --durations 20 tests/exactness tests/cli/test_resume.py
 
 format: $(READY)  ## put the code into the house's form
 	@$(BIN)/ruff check --fix .

@@ -13,7 +13,18 @@ from pathlib import Path
 import pytest
 from command_line import COMMAND, fails, forked, sightline
 
-TRAIN = ["--epochs", "6", "--set", "network=lenet", "--set", "training.threads=1", "--set", "augmentation=none"]
+TRAIN = [
+    "--epochs",
+    "6",
+    "--set",
+    "training.checkpoint_steps=20",
+    "--set",
+    "network=lenet",
+    "--set",
+    "training.threads=1",
+    "--set",
+    "augmentation=none",
+]
 
 
 @pytest.fixture(scope="module")

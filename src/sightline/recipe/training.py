@@ -49,7 +49,7 @@ class Training(Choices):
     checkpoint_minutes: float = Field(
         default=5.0,
         ge=0,
-        description="Minutes after which the state is saved within an epoch, besides its end; 0: never.",
+        description="Minutes after which the state is saved within an epoch, besides the ends of epochs; 0: never.",
     )
     checkpoint_steps: int = Field(
         default=0, ge=0, description="Steps after which the state is saved, besides the end of an epoch; 0: never."

@@ -16,6 +16,8 @@ from sightline.training.checkpoint import Checkpoint
 from sightline.writing import sync_folder
 
 LAST_STEP = "last-step"
+SHARE = 0.01
+"""Of the time that checkpoints which nobody asked for may take: short epochs do not each end with one."""
 
 
 class Keeper:
@@ -31,8 +33,9 @@ class Keeper:
     def __init__(self, folder: Path, *, steps: int, minutes: float, kept: int) -> None:
         self._folder, self._steps, self._seconds, self._kept = folder, steps, 60.0 * minutes, kept
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sightline-checkpoint")
-        self._writing: Future[Path] | None = None
+        self._writing: Future[None] | None = None
         self._last = time.monotonic()
+        self._cost = 0.0
         try:
             folder.mkdir(exist_ok=True)
             sync_folder(folder.parent)
@@ -45,6 +48,11 @@ class Keeper:
     def idle(self) -> bool:
         """Whether nothing is being written."""
         return self._writing is None or self._writing.done()
+
+    @property
+    def worth_it(self) -> bool:
+        """Whether the last one is so long ago that another slows the training by no more than `SHARE`."""
+        return self.idle and SHARE * (time.monotonic() - self._last) >= self._cost
 
     def note(self, step: int) -> None:
         """Leave word of the last step that was taken, so that whoever goes on can say how many were lost."""
@@ -63,8 +71,14 @@ class Keeper:
     def keep(self, take: Callable[[], Checkpoint]) -> None:
         """Take a checkpoint and have it written; wait for the one before, and raise what befell it."""
         self.wait()
-        self._writing = self._thread.submit(checkpoint.write, self._folder, take(), kept=self._kept)
-        self._last = time.monotonic()
+        begun = time.monotonic()
+        taken = take()
+        self._writing = self._thread.submit(self._write, taken, begun)
+        self._last = begun
+
+    def _write(self, taken: Checkpoint, begun: float) -> None:
+        checkpoint.write(self._folder, taken, kept=self._kept)
+        self._cost = time.monotonic() - begun
 
     def wait(self) -> None:
         """Wait until everything is written.

@@ -124,7 +124,7 @@ class Session:
                     stopping = exhausted(event.epoch, state.best_epoch, patience)
                     if stopping:
                         log.write("early_stop", epoch=event.epoch, best_epoch=state.best_epoch)
-                    if keeper.idle:
+                    if keeper.worth_it:
                         keeper.keep(partial(self._checkpoint, log.size))
                     yield event
                     if stopping:
