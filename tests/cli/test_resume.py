@@ -118,6 +118,22 @@ def test_a_place_without_a_run_is_one_sentence(tmp_path):
     fails(sightline("resume", tmp_path, cwd=tmp_path), 3, "found no run there")
 
 
+def test_without_a_reader_a_training_goes_on_and_stops_at_a_word(whole, tmp_path):
+    process = begun(tmp_path / "run", "epoch   1")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stderr.close()
+    until = time.monotonic() + 60
+    while b'"epoch": 3' not in (tmp_path / "run" / "events.jsonl").read_bytes() and time.monotonic() < until:
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(60) == 143
+    done = sightline("resume", tmp_path / "run", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert_same(tmp_path / "run", whole)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="terminals are asked for as POSIX has them")
 def test_a_second_signal_ends_at_once_and_loses_nothing(whole, tmp_path):
     """In a terminal, where bars are drawn; what goes on without them gets the same bits."""

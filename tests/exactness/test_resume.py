@@ -1,7 +1,11 @@
 """A training that was stopped and went on gives the same bits as one that nothing disturbed."""
 
 import json
+import os
+import shutil
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +15,8 @@ from sightline.errors import DataError, OutputError, TrainingError
 from sightline.recipe import Recipe, apply_overrides
 from sightline.training import Stopped, directory, prepare, resume, start, survey, train
 from sightline.training.directory import locked
-from sightline.training.resume import find
+from sightline.training.resume import earlier, find
+from sightline.training.verify import verify
 
 KINDS = {
     "sgd": {"optimizer": "sgd"},
@@ -140,6 +145,11 @@ def test_a_folder_named_from_one_place_is_found_from_another(digits, exactly, tm
     whole = exactly.finish(exactly.begun(prepared, tmp_path / "whole"))
     stop_after(exactly.begun(prepared, tmp_path / "run"), 3)
     monkeypatch.chdir(tmp_path)
+    found = find(tmp_path / "run")
+    again = prepare(survey(found.source, found.recipe))
+    stop_after(exactly.going_on(again, tmp_path / "run"), 5)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
     assert resume(tmp_path / "run").model_path.read_bytes() == whole.model
 
 
@@ -213,8 +223,11 @@ def test_a_picture_that_changed_is_named(digits, tmp_path):
     assert f"pictures that are changed: class 1/{altered.name}" in str(caught.value)
     assert f"pictures that are missing: class 1/{gone.name}" in str(caught.value)
     altered.write_bytes(before)
-    (tmp_path / "gone.png").rename(gone)
-    assert json.loads((resume(path).path / directory.EVENTS).read_text().splitlines()[-1])["exact"] is True
+    assert "missing" in next(each.says for each in verify(path) if not each.right)
+    resume(path, allow_different=True)
+    assert gone.name not in (path / directory.CATALOGUE).read_text()
+    assert all(each.right for each in verify(path))
+    assert json.loads((path / directory.EVENTS).read_text().splitlines()[-1])["exact"] is False
 
 
 def test_a_choice_against_the_same_bits_is_recorded(digits, tmp_path):
@@ -249,3 +262,51 @@ def test_times_are_kept_apart_and_never_negative(prepared_with, exactly, tmp_pat
     assert all(line["seconds"] >= 0 and line["since_start"] >= 0 for line in lines)
     assert all(line["images_per_second"] > 0 for line in lines if line["event"] == "epoch")
     assert not any("seconds" in line for line in (tmp_path / "run" / directory.EVENTS).read_text().splitlines())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems want names of files to be text")
+def test_a_folder_whose_name_is_no_text_is_found_again(digits, tmp_path):
+    pictures = os.fsdecode(os.fsencode(tmp_path / "phot") + b"\xe9s")
+    for number, (image, label) in enumerate(zip(*digits, strict=True)):
+        place = Path(pictures) / f"class {label}" / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.asarray(image)).save(place)
+    recipe = apply_overrides(Recipe(), {"network": "lenet", "training.epochs": 1, "training.threads": 1})
+    with directory.made(tmp_path / "run", source=pictures, overwrite=False) as path:
+        stop_after(start(prepare(survey(pictures, recipe)), path), 2)
+    assert earlier(pictures, recipe, path) == path
+    assert list(resume(path).events())[-1]["exact"] is True
+
+
+def test_whether_to_begin_or_to_go_on(prepared_with, exactly, digits, tmp_path):
+    """Nothing that was trained is ever replaced unasked."""
+    prepared = prepared_with()
+    asked, run = prepared.resolved.asked, tmp_path / "run"
+    assert earlier(digits, asked, run) is None
+    exactly.begun(prepared, run)
+    assert earlier(digits, asked, run) is None  # no step was taken
+    stop_after(exactly.begun(prepared, run), 5)
+    assert earlier(digits, asked, run) == run
+    with pytest.raises(OutputError, match="is of another source or recipe"):
+        earlier(digits, Recipe(), run)
+    (run / directory.RECIPE).rename(tmp_path / "recipe.toml")
+    with pytest.raises(DataError, match=r"has lost recipe\.toml"):
+        earlier(digits, asked, run)
+    (tmp_path / "recipe.toml").rename(run / directory.RECIPE)
+    exactly.finish(exactly.going_on(prepared, run))
+    assert earlier(digits, asked, run) == run
+    shutil.rmtree(run / directory.CHECKPOINTS)
+    assert earlier(digits, asked, run) == run
+    with pytest.raises(OutputError, match="is of another source or recipe"):
+        earlier(digits, Recipe(), run)
+    exactly.begun(prepared, run)  # as with --overwrite: the earlier model stays until there is a better one
+    assert (run / directory.MODEL).is_file()
+    assert earlier(digits, asked, run) is None
+
+
+def test_without_a_checkpoint_a_run_that_was_trained_is_not_replaced(prepared_with, exactly, digits, tmp_path):
+    prepared = prepared_with()
+    stop_after(exactly.begun(prepared, tmp_path / "run"), 5)
+    shutil.rmtree(tmp_path / "run" / directory.CHECKPOINTS)
+    with pytest.raises(DataError, match="has lost an intact checkpoint"):
+        earlier(digits, prepared.resolved.asked, tmp_path / "run")

@@ -2,13 +2,15 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from sightline.errors import DataError, TrainingError
 from sightline.recipe import Recipe, apply_overrides
-from sightline.training import directory, prepare, start, survey
+from sightline.training import directory, prepare, start, survey, train
 from sightline.training.verify import verify
 
 CHOICES = {
@@ -66,6 +68,78 @@ def test_pictures_that_are_all_gone_are_one_sentence(trained):
     assert wrong(trained).keys() == {"pictures"}
     path, pictures, cache = trained
     assert all(each.right for each in verify(path, pictures.with_name("elsewhere"), cache=cache))
+
+
+@pytest.mark.parametrize("left", [b"", b"half a line"])
+def test_a_list_of_digests_that_was_cut_approves_nothing(left, trained):
+    path = trained[0] / "SHA256SUMS"
+    path.write_bytes(left)
+    if left:
+        with pytest.raises(DataError, match="wanted a digest and a name"):
+            wrong(trained)
+        return
+    assert {"model.safetensors", "events.jsonl"} < wrong(trained).keys()
+    path.unlink()
+    assert "is missing, although the training came to its end" in wrong(trained)["SHA256SUMS"]
+
+
+@pytest.mark.parametrize("damage", ["x\n", '"'])
+@pytest.mark.parametrize("name", [directory.CATALOGUE, directory.REFUSED])
+def test_damaged_lists_of_an_unfinished_run_are_a_sentence(name, damage, trained):
+    path = trained[0] / name
+    (trained[0] / "SHA256SUMS").unlink()
+    with path.open("a") as file:
+        file.write(damage)
+    with (trained[0] / directory.EVENTS).open("a") as log:
+        log.write("5\n")
+    assert f"{path}: " in wrong(trained)["pictures"]
+
+
+def test_a_run_without_its_recipe_is_named(trained):
+    (trained[0] / directory.RECIPE).unlink()
+    assert wrong(trained) == {directory.RECIPE: "is missing"}
+
+
+def test_a_lost_copy_and_other_sides_are_noticed(digits, tmp_path):
+    pictures = tmp_path / "pictures"
+    for number, (image, label) in enumerate(zip(*digits, strict=True)):
+        side = "val" if number % 5 == 0 else "train"
+        place = pictures / side / f"class {label}" / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.asarray(image)).save(place)
+    first = next((pictures / "train" / "class 1").iterdir())
+    copy = first.with_name("copy.png")
+    shutil.copy(first, copy)
+    cache = tmp_path / "cache"
+    with directory.made(tmp_path / "run", source=pictures, overwrite=False) as path:
+        session = start(prepare(survey(pictures, apply_overrides(Recipe(), CHOICES)), cache=cache), path)
+        for _ in session.events(stop=lambda: session.state.step >= 3):
+            pass
+    trained = path, pictures, cache
+    assert wrong(trained) == {}
+    copy.unlink()
+    assert wrong(trained) == {"pictures": "missing: train/class 1/copy.png"}
+    shutil.copy(first, copy)
+    moved = next((pictures / "val" / "class 2").iterdir())
+    moved.rename(pictures / "train" / "class 2" / moved.name)
+    assert "moved to another side" in wrong(trained)["pictures"]
+
+
+def test_a_run_that_broke_down_breaks_down_again(digits, tmp_path):
+    choices = {
+        **CHOICES,
+        "network.normalization": "none",
+        "optimizer": "sgd",
+        "optimizer.learning_rate": 100.0,
+        "schedule": "constant",
+    }
+    with pytest.raises(TrainingError):
+        train(digits, choices, out=tmp_path / "run", cache=tmp_path / "cache")
+    found = list(verify(tmp_path / "run", digits, steps=100, cache=tmp_path / "cache"))
+    assert all(each.right for each in found)
+    says = [each.says for each in found if each.what == "training"]
+    assert "breaks down after step" in says[0]
+    assert "the same weights after steps 1" in says[1]
 
 
 def test_an_altered_checkpoint_is_named(trained):

@@ -107,7 +107,9 @@ def test_parts_are_the_batch_one_after_the_other(operations, tmp_path):
     assert [len(part.labels) for part in parts] == [3, 3, 3, 2]
     assert torch.equal(torch.cat([part.inputs for part in parts]), one.inputs)
     assert torch.equal(torch.cat([part.targets(3) for part in parts]), one.targets(3))
-    assert len(divided.load(2, records[:3])) == 1
+    assert len(divided.load(2, records[:3])) == 3
+    normalized = feed_of(operations, tmp_path, **{"training.gradient_accumulation": 4})
+    assert [len(part.labels) for part in normalized.load(2, records[:5])] == [3, 2]
 
 
 def test_crops_draw_from_larger_pictures(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -30,6 +32,16 @@ if TYPE_CHECKING:
 REFUSED_SHOWN = 10
 CONFUSIONS_SHOWN = 3
 CLASSES_SHOWN = 12
+
+
+class Screen(Console):
+    """A console that falls silent when nobody reads it any more, so that a training goes on without its reader."""
+
+    def on_broken_pipe(self) -> None:
+        """Be quiet from now on, instead of ending the process."""
+        self.quiet = True
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 class Bar:
@@ -74,9 +86,9 @@ class Display:
     """Prints a training for a person. With `quiet`, only the result."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._result = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self._result = Screen(highlight=False, markup=False, emoji=False, soft_wrap=True)
         # Lines are not broken where there is no terminal: a program or a pager reads them.
-        self._console = Console(highlight=False, markup=False, emoji=False, quiet=quiet, soft_wrap=True)
+        self._console = Screen(highlight=False, markup=False, emoji=False, quiet=quiet, soft_wrap=True)
         self.progress = Bar(self._console)
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -125,16 +137,20 @@ class Display:
             f"Training {recipe.network.name} ({parameters:,} parameters) with {recipe.optimizer.name} for "
             f"{recipe.training.epochs} epochs on {recipe.training.device}; run: {session.path}"
         )
-        memory, training = session.memory, recipe.training
-        if memory is not None and training.batch_size != "auto":
-            at_once = -(-training.batch_size // training.gradient_accumulation)
-            if (needed := memory.needed(at_once)) > memory.free:
-                self._result.print(
-                    f"Little memory: {at_once} pictures at once need about {needed / 1e9:.3g} GB, and "
-                    f"{memory.free / 1e9:.3g} GB are free. Divide the batch: --set "
-                    f"training.gradient_accumulation={-(-training.batch_size // max(1, memory.fitting))}"
-                )
+        self._memory(session)
         self._begun = time.monotonic()
+
+    def _memory(self, session: Session) -> None:
+        """Warn where a step needs more memory than is free."""
+        memory, training = session.memory, session.recipe.training
+        if memory is None or training.batch_size == "auto":
+            return
+        needed = memory.needed(training.batch_size, training.gradient_accumulation)
+        if needed > memory.free:
+            self._result.print(
+                f"Little memory: a step needs about {needed / 1e9:.3g} GB, and {memory.free / 1e9:.3g} GB are free. "
+                "Divide the batch (training.gradient_accumulation), or take smaller pictures."
+            )
 
     def finished(self, run: Path) -> None:
         """Say that there is nothing left to train."""

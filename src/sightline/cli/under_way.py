@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -45,14 +46,16 @@ class Stopping:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.signal:
-            if sys.stdout.isatty():
-                os.write(sys.stdout.fileno(), SHOW_CURSOR)  # which a bar has hidden
+            with contextlib.suppress(OSError, AttributeError, ValueError):
+                if sys.stdout.isatty():
+                    os.write(sys.stdout.fileno(), SHOW_CURSOR)  # which a bar has hidden
             os._exit(128 + number)  # whatever is being written: files appear whole or not at all
         self.signal = number
         if self.at_once:
             raise SystemExit(128 + number)
-        # Not by print, which the signal may have interrupted.
-        os.write(sys.stderr.fileno(), b"Stopping after this step; once more ends at once.\n")
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # closed, or never there
+            # Not by print, which the signal may have interrupted.
+            os.write(sys.stderr.fileno(), b"Stopping after this step; once more ends at once.\n")
 
 
 def carry_out(session: Session, display: Display) -> None:

@@ -19,6 +19,7 @@ from sightline.training import directory, records
 from sightline.training.budget import epochs_within, seconds_per_step
 from sightline.training.feed import AHEAD, Feed
 from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
+from sightline.training.memory import FEWEST, OF_ALL
 from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved, with_batch_size, with_epochs
 from sightline.training.session import Session
@@ -49,13 +50,15 @@ def _within_memory(session: Session) -> Resolved | None:
     resolved, training = session.resolved, session.recipe.training
     with session.numerics(), session.enough_memory():
         memory = session.measure_memory()
-    batch_size = settled(training.batch_size)
-    if "training.batch_size" not in resolved.reasons or memory.fitting * training.gradient_accumulation >= batch_size:
+    batch_size, parts = settled(training.batch_size), training.gradient_accumulation
+    fits = memory.fitting(OF_ALL[settled(training.device)] * memory.total, parts)
+    if "training.batch_size" not in resolved.reasons or fits >= batch_size:
         return None
-    fits = max(2, 1 << max(0, (memory.fitting * training.gradient_accumulation).bit_length() - 1))
+    fewest = FEWEST * parts
+    fits = max(fewest, 1 << (fits.bit_length() - 1)) if fits else fewest
     reason = (
-        f"what fits {memory.free / 1e9:.3g} GB of free memory; {batch_size} would need about "
-        f"{memory.needed(batch_size) / 1e9:.3g} GB"
+        f"what fits {memory.total / 1e9:.3g} GB of memory; {batch_size} would need about "
+        f"{memory.needed(batch_size, parts) / 1e9:.3g} GB"
     )
     return with_batch_size(resolved, fits, reason)
 

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from sightline.data.arrays import DIGITS
 from sightline.errors import DataError, OutputError
 from sightline.training import sums
 from sightline.writing import sync_folder
@@ -165,6 +166,14 @@ def last(source: object) -> Path | None:
         if path.name.removeprefix(f"{stem}-").isdecimal()
     ]
     return RUNS / f"{stem}-{max(numbers)}" if numbers else None
+
+
+def place_of(source: object) -> str:
+    """Return where a source is, from wherever it is looked for again; its name where it is no file or folder."""
+    if not isinstance(source, str | os.PathLike):
+        return named(source)
+    path = os.fsdecode(os.fspath(source))
+    return str(Path(path).resolve()) if path != DIGITS and Path(path).exists() else path
 
 
 def named(source: object) -> str:

@@ -49,7 +49,8 @@ class Feed:
         """Return a batch in its parts, on the device. It is valid until `ahead` + 1 more have been loaded."""
         recipe = self.prepared.resolved.recipe
         # Batch normalization has nothing to compare a single picture with.
-        parts = min(recipe.training.gradient_accumulation, max(1, len(records) // 2))
+        least = 2 if recipe.network.normalization == "batch" else 1
+        parts = min(recipe.training.gradient_accumulation, max(1, len(records) // least))
         return self._shard(epoch, records).divided(parts)
 
     def _shard(self, epoch: int, records: NDArray[np.int64]) -> Shard:

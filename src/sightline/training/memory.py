@@ -21,31 +21,38 @@ COPIES = 5
 """Of the weights at most: themselves, gradients, two averages of the update rule, the running average."""
 SHARE = 0.8
 """Of the free memory that may be used: other programs want some, and a measure is not exact."""
+OF_ALL = {"cpu": 0.5, "mps": 0.5, "cuda": 0.8}
+"""Share of all memory that an automatic batch may use: what is free changes by the minute, and the bits would too."""
 _CGROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ("0::", "", "memory.max", "memory.current", "file"),
+    (":memory:", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"),
 )
+"""How version 2 and 1 of Linux's control groups say what a container may take, takes, and keeps of files for now."""
+FEWEST = 2
+"""Pictures at once, which batch normalization needs to compare them."""
 _SIGNS = ("not enough memory", "can't allocate memory", "out of memory", "bad_alloc", "bad allocation")
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What steps of a network need, and what was free before the first of them, in bytes."""
+    """What steps of a network need, and what there was before the first of them, in bytes."""
 
     fixed: int
     """Weights with their gradients, averages and the state of the update rule."""
     per_picture: int
-    """Kept for the way back, and what is needed for a moment besides."""
+    """Kept for the way back, and what is needed for a moment besides, for each picture at once."""
+    per_input: int
+    """Of each picture of the batch, as the network takes it."""
     free: int
+    total: int
 
-    def needed(self, pictures: int) -> int:
-        """Return what a step of so many pictures needs."""
-        return self.fixed + pictures * self.per_picture
+    def needed(self, batch_size: int, parts: int) -> int:
+        """Return what a step needs whose batch is divided into parts."""
+        return self.fixed + batch_size * self.per_input + -(-batch_size // parts) * self.per_picture
 
-    @property
-    def fitting(self) -> int:
-        """The most pictures that a step can take without using more than `SHARE` of what is free."""
-        return max(0, int(SHARE * self.free - self.fixed) // max(1, self.per_picture))
+    def fitting(self, room: float, parts: int) -> int:
+        """Return the largest batch, divided into parts, whose step needs no more than `room` bytes."""
+        return max(0, int((room - self.fixed) / max(1.0, self.per_input + self.per_picture / parts)))
 
 
 def measure(network: nn.Module, inputs: Callable[[int], Tensor], *, device: str) -> Memory:
@@ -59,15 +66,21 @@ def measure(network: nn.Module, inputs: Callable[[int], Tensor], *, device: str)
         device: where it runs.
     """
     own = {each.untyped_storage().data_ptr() for each in network.state_dict().values()}
-    mode = network.training
+    mode, given = network.training, [inputs(pictures) for pictures in TRIAL]
     network.eval()
     try:
-        few, more = (_kept(network, inputs(pictures), own) for pictures in TRIAL)
+        few, more = (_kept(network, pictures, own) for pictures in given)
     finally:
         network.train(mode)
     weights = sum(each.untyped_storage().nbytes() for each in network.state_dict().values())
-    per_picture = round(WORKSPACE * max(0, more - few) / (TRIAL[1] - TRIAL[0]))
-    return Memory(fixed=COPIES * weights, per_picture=per_picture, free=free(device))
+    free, total = room(device)
+    return Memory(
+        fixed=COPIES * weights,
+        per_picture=round(WORKSPACE * max(0, more - few) / (TRIAL[1] - TRIAL[0])),
+        per_input=given[0][0].nbytes,
+        free=free,
+        total=total,
+    )
 
 
 def _kept(network: nn.Module, inputs: Tensor, own: set[int]) -> int:
@@ -83,23 +96,42 @@ def _kept(network: nn.Module, inputs: Tensor, own: set[int]) -> int:
     return sum(size for place, size in seen.items() if place not in own)
 
 
-def free(device: str) -> int:
-    """Return the bytes that this process may still take: of the device, the machine, its container and its limits."""
+def room(device: str) -> tuple[int, int]:
+    """Return the bytes that this process may still take, and those of the device, machine, container or limit."""
     if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0])
+        free, total = torch.cuda.mem_get_info()
+        return int(free), int(total)
     import psutil
 
-    found: list[int] = [psutil.virtual_memory().available]
-    for limit, used in _CGROUPS:
-        with contextlib.suppress(OSError, ValueError):  # not there, or "max"
-            found.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+    machine = psutil.virtual_memory()
+    found: list[tuple[int, int]] = [(machine.available, machine.total), *_of_containers()]
     if sys.platform != "win32":
         import resource
 
-        limit_of_addresses, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if limit_of_addresses != resource.RLIM_INFINITY:
-            found.append(limit_of_addresses - psutil.Process().memory_info().vms)
-    return max(0, min(found))
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            found.append((limit - psutil.Process().memory_info().vms, limit))
+    return max(0, min(free for free, _ in found)), min(total for _, total in found)
+
+
+def _of_containers(
+    listing: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> Iterator[tuple[int, int]]:
+    """Yield what is free, and what there is, in this process's control group and those around it."""
+    with contextlib.suppress(OSError):
+        for line in listing.read_text().splitlines():
+            for mark, folder, limit, used, files in _CGROUPS:
+                if mark not in line:
+                    continue
+                group = root / folder / line.partition(mark)[2].strip("/")
+                for place in (group, *group.parents):
+                    if not place.is_relative_to(root / folder):
+                        break
+                    with contextlib.suppress(OSError, ValueError):  # not there, or "max"
+                        total = int((place / limit).read_text())
+                        # Files that are kept for now make room for whoever needs it.
+                        stat = dict(each.split() for each in (place / "memory.stat").read_text().splitlines())
+                        yield total - int((place / used).read_text()) + int(stat.get(files, 0)), total
 
 
 @contextlib.contextmanager
@@ -128,10 +160,11 @@ def _too_little(batch_size: int, parts: int, memory: Memory | None) -> str:
     at_once = -(-batch_size // parts)
     says, fits = f"too little memory for {at_once} pictures at once", at_once // 2
     if memory is not None:
-        says += f": they need about {_gigabytes(memory.needed(at_once))}, and {_gigabytes(memory.free)} were free"
-        fits = min(fits, memory.fitting)
-    if fits < 1:
-        return f"{says}. Not even one fits: try smaller pictures (--set data.image_size=…) or a smaller network."
+        needed = memory.needed(batch_size, parts)
+        says += f": a step needs about {_gigabytes(needed)}, and {_gigabytes(memory.free)} were free"
+        fits = min(fits, memory.fitting(SHARE * memory.free, 1))
+    if fits < FEWEST:
+        return f"{says}. Try smaller pictures (--set data.image_size=…) or a smaller network."
     return (
         f"{says}. About {fits} would fit: --set training.batch_size={fits}, or keep the batch and divide it: "
         f"--set training.gradient_accumulation={-(-batch_size // fits)}"

@@ -16,6 +16,7 @@ from sightline.errors import DataError, RecipeError
 from sightline.recipe import Recipe
 from sightline.recipe.choices import Auto, settled
 from sightline.recipe.facts import DataFacts, Machine
+from sightline.training import directory
 from sightline.training.hardware import machine
 from sightline.training.resolve import Resolved, resolve
 
@@ -26,6 +27,8 @@ FITTING_BATCH = 256
 class Survey:
     """What is known before any pixel is decoded: enough to resolve the recipe and to give advice."""
 
+    place: str
+    """Where the source is, from wherever it is looked for again."""
     catalogue: Catalogue
     split: Split
     facts: DataFacts
@@ -44,6 +47,9 @@ class Prepared:
     """What a training stands on. Nothing here changes while it runs."""
 
     source: str
+    """What it is called."""
+    place: str
+    """As in `Survey`."""
     catalogue: Catalogue
     split: Split
     pixels: Pixels
@@ -97,7 +103,7 @@ def survey(source: Any, recipe: Recipe, *, progress: Progress | None = None, rer
             "validation, so that nothing could ever stop it. Hold something out: --set data.validation_fraction=0.1"
         )
     resolved = resolve(recipe, facts, device, decoder=data.best_decoder())
-    return Survey(catalogue, split, facts, device, resolved)
+    return Survey(directory.place_of(source), catalogue, split, facts, device, resolved)
 
 
 def prepare(surveyed: Survey, *, cache: Path | None = None, progress: Progress | None = None) -> Prepared:
@@ -132,6 +138,7 @@ def prepare(surveyed: Survey, *, cache: Path | None = None, progress: Progress |
         progress.finish()
     return Prepared(
         source=catalogue.source.name,
+        place=surveyed.place,
         catalogue=catalogue,
         split=split,
         pixels=stored.pixels,

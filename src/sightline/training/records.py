@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from sightline.training import directory
 from sightline.writing import write_whole
 
 NAMED = 3
+COLUMNS = {directory.CATALOGUE: ("digest", "class", "side", "name"), directory.REFUSED: ("name", "reason")}
+MOVED = "moved to another side of the split, or of other classes"
 
 
 def write(path: Path, catalogue: Catalogue, split: Split) -> None:
@@ -30,15 +31,15 @@ def write(path: Path, catalogue: Catalogue, split: Split) -> None:
             catalogue.digests, catalogue.labels.tolist(), sides.tolist(), catalogue.index.tolist(), strict=True
         )
     )
-    _write_csv(path / directory.CATALOGUE, ("digest", "class", "side", "name"), rows)
+    _write_csv(path / directory.CATALOGUE, rows)
     reasons = ((refusal.name, refusal.reason) for refusal in catalogue.refused)
-    _write_csv(path / directory.REFUSED, ("name", "reason"), reasons)
+    _write_csv(path / directory.REFUSED, reasons)
 
 
-def _write_csv(path: Path, head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
+def _write_csv(path: Path, rows: Iterable[tuple[object, ...]]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
+    writer.writerow(COLUMNS[path.name])
     writer.writerows(rows)
     write_whole(path, _encoded(text.getvalue()))
 
@@ -55,15 +56,17 @@ def changes(path: Path, now: Catalogue) -> list[str]:
     Raises:
         DataError: the run's own lists cannot be read.
     """
-    noted = {(row["digest"], row["class"]): row["name"] for row in _read(path / directory.CATALOGUE)}
     refused = {row["name"] for row in _read(path / directory.REFUSED)}
-    found = [
-        (now.digests[at].tobytes().hex(), now.class_names[label], _encoded(now.name(at)).decode())
-        for at, label in enumerate(now.labels)
-    ]
-    present = Counter((digest, label) for digest, label, _ in found)
-    missing = [name for pair, name in noted.items() if not present[pair]]
-    new = [name for digest, label, name in found if (digest, label) not in noted and name not in refused]
+    noted: dict[tuple[str, str], list[str]] = {}
+    for row in _read(path / directory.CATALOGUE):
+        noted.setdefault((row["digest"], row["class"]), []).append(row["name"])
+    found: dict[tuple[str, str], list[str]] = {}
+    for at, label in enumerate(now.labels):
+        pair = now.digests[at].tobytes().hex(), _encoded(now.class_names[label]).decode()
+        found.setdefault(pair, []).append(_encoded(now.name(at)).decode())
+    # Copies share their bytes: what counts is how many there are.
+    missing = _surplus(noted, found)
+    new = [name for name in _surplus(found, noted) if name not in refused]
     changed = sorted(set(missing) & set(new))
     groups = {
         "changed": changed,
@@ -71,6 +74,18 @@ def changes(path: Path, now: Catalogue) -> list[str]:
         "new": sorted(set(new) - set(changed)),
     }
     return [f"{kind}: {_listed(names)}" for kind, names in groups.items() if names]
+
+
+def _surplus(these: dict[tuple[str, str], list[str]], those: dict[tuple[str, str], list[str]]) -> list[str]:
+    """Return the names of the pictures of which there are more here than there."""
+    found = []
+    for pair, names in these.items():
+        others = those.get(pair, [])
+        if len(names) > len(others):
+            # Those that have no namesake there first.
+            ordered = sorted(names, key=lambda name, others=others: name in others)  # type: ignore[misc]
+            found += ordered[: len(names) - len(others)]
+    return found
 
 
 def _encoded(text: str) -> bytes:
@@ -84,8 +99,12 @@ def _listed(names: list[str]) -> str:
 
 
 def _read(path: Path) -> list[dict[str, str]]:
+    columns = COLUMNS[path.name]
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            head, *rows = csv.reader(file, strict=True)
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error}). Restore it from a copy of the run.") from error
+    if tuple(head) != columns or any(len(row) != len(columns) for row in rows):
+        raise DataError(f"{path}: is damaged: wanted lines of {', '.join(columns)}. Restore it from a copy of the run.")
+    return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -18,7 +18,7 @@ from sightline.training.keeper import last_step
 from sightline.training.prepare import Prepared, prepare, survey
 from sightline.training.run import Run
 from sightline.training.session import Session
-from sightline.training.standing import differences, place_of, standing
+from sightline.training.standing import differences, digest_of, standing
 
 
 @dataclass(frozen=True)
@@ -78,26 +78,43 @@ def earlier(source: object, recipe: Recipe, out: str | os.PathLike[str] | None) 
         OutputError: the run at `out` is of another source or recipe.
     """
     path = directory.last(source) if out is None else Path(out)
-    if path is None or not (path / directory.RECIPE).is_file():
+    if path is None or not path.is_dir() or not _has_begun(path):
         return None
-    if not checkpoint.all_of(path / directory.CHECKPOINTS) and not (path / directory.MODEL).exists():
-        return None  # it was ended before its first step, so that nothing is lost
     found = checkpoint.newest(path / directory.CHECKPOINTS, damaged=lambda _: None)
-    same = (
-        found is not None
-        and found.about["source"] == place_of(directory.named(source))
-        and found.about["asked"] == to_toml(recipe)
-    )
+    done = directory.finished(path)
+    if found is not None:
+        same = found.about["source"] == directory.place_of(source) and found.about["asked"] == to_toml(recipe)
+    else:
+        same = _asked_in_log(path) == digest_of(recipe)
     if out is None:
-        return path if same and not directory.finished(path) else None
-    if found is None:
-        raise DataError(f"{path}: found no intact checkpoint to go on from. Replace the run: --overwrite")
+        return path if same and not done else None
+    if not done and (found is None or not (path / directory.RECIPE).is_file()):
+        lost = directory.RECIPE if found is not None else "an intact checkpoint"
+        raise DataError(f"{path}: a run is there that cannot go on, as it has lost {lost}. Replace it: --overwrite")
     if not same:
         raise OutputError(
             f"{path}: the run there is of another source or recipe. Choose another place (--out DIR), or replace it "
             "(--overwrite instead of --resume)."
         )
     return path
+
+
+def _has_begun(path: Path) -> bool:
+    """Return whether there is something to lose: a step of this training was taken."""
+    if directory.finished(path) or checkpoint.all_of(path / directory.CHECKPOINTS):
+        return True
+    try:
+        return any("weights" in event for event in Run(path).events())
+    except DataError:
+        return False
+
+
+def _asked_in_log(path: Path) -> str:
+    """Return the digest of the recipe as the user wrote it; empty where the log does not have it."""
+    try:
+        return str(next(iter(Run(path).events()), {}).get("asked", ""))
+    except DataError:
+        return ""
 
 
 def go_on(
@@ -117,14 +134,15 @@ def go_on(
     about = resumable.checkpoint.about
     found = differences(about["standing"], standing(prepared, prepared.resolved.recipe))
     if "the pictures changed" in found:
-        found += [f"pictures that are {each}" for each in records.changes(resumable.path, prepared.catalogue)]
+        listed = records.changes(resumable.path, prepared.catalogue)
+        found += [f"pictures that are {each}" for each in listed or [records.MOVED]]
     if found and not allow_different:
         raise TrainingError(
             f"{resumable.path}: cannot go on to the same bits: {'; '.join(found)}. Put it back as it was, or go on to "
             "another result: --allow-different"
         )
     # The recipe of a run has all fields set, so that its reasons are known here only.
-    prepared = replace(prepared, source=about["name"])
+    prepared = replace(prepared, source=about["name"], place=about["source"])
     resolved = replace(prepared.resolved, reasons=about["reasons"], asked=from_toml(about["asked"]))
     session = assemble(prepared, resolved, resumable.path)
     if session.recipe.optimizer.name != about["optimizer"]:
@@ -140,6 +158,8 @@ def go_on(
     session.written_epoch = session.state.best_epoch
     session.exact = bool(about["exact"]) and not found
     directory.cut_log(resumable.path, int(about["log_bytes"]))
+    if about["standing"]["decoded"] != prepared.catalogue.digest:
+        records.write(resumable.path, prepared.catalogue, prepared.split)
     for each in found:
         warn(each)
     return session

@@ -47,12 +47,14 @@ class Run:
             raise DataError(f"{path}: cannot be read ({error}). Wanted the directory of a run.") from error
         for line in lines:
             with contextlib.suppress(json.JSONDecodeError):  # the last line of a run that was cut off
-                yield json.loads(line)
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    yield event
 
     @property
     def metrics(self) -> Mapping[str, Any]:
         """Metrics of the sealed weights by side: validation and test, as far as they were held out."""
-        sealed = [event for event in self.events() if event["event"] == "sealed"]
+        sealed = [event for event in self.events() if event.get("event") == "sealed"]
         if not sealed:
             raise DataError(f"{self.path}: this run was never finished, so it has no metrics. Train again.")
         return {side: sealed[-1][side] for side in ("validation", "test") if side in sealed[-1]}

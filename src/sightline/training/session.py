@@ -36,7 +36,7 @@ from sightline.training.numerics import numerics
 from sightline.training.patience import exhausted
 from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved
-from sightline.training.standing import place_of, standing
+from sightline.training.standing import digest_of, standing
 from sightline.training.state import State, copied
 from sightline.training.step import Forward, Step
 from sightline.training.times import Times
@@ -101,7 +101,13 @@ class Session:
             times.write("resumed" if self.state.step else "started", step=self.state.step)
             if not log.size:
                 split, classes = self.prepared.split, len(self.prepared.catalogue.class_names)
-                log.write("start", images=len(split.train), classes=classes, epochs=settled(training.epochs))
+                log.write(
+                    "start",
+                    images=len(split.train),
+                    classes=classes,
+                    epochs=settled(training.epochs),
+                    asked=digest_of(self.resolved.asked),
+                )
             if self.state.step == 0:
                 keeper.keep(partial(self._checkpoint, log.size))
             try:
@@ -189,7 +195,7 @@ class Session:
     def _about(self) -> dict[str, Any]:
         return {
             "name": self.prepared.source,
-            "source": place_of(self.prepared.source),
+            "source": self.prepared.place,
             "standing": standing(self.prepared, self.recipe),
             "steps_per_epoch": self.steps_per_epoch(),
             "optimizer": self.recipe.optimizer.name,
@@ -274,6 +280,12 @@ class Session:
             memory=lambda: self.memory,
         )
 
+    @property
+    def at_once(self) -> int:
+        """Pictures whose gradient is computed at once: a batch, or a part of it."""
+        training = self.recipe.training
+        return -(-settled(training.batch_size) // training.gradient_accumulation)
+
     def measure_memory(self) -> Memory:
         """Return what steps need and what is free, by a trial with a few pictures that changes nothing."""
         device = settled(self.recipe.training.device)
@@ -312,7 +324,7 @@ class Session:
             self.prepared.pixels.gather,
             records,
             self.prepared.catalogue.labels,
-            batch_size=2 * settled(self.recipe.training.batch_size),
+            batch_size=2 * self.at_once,
         )
 
     def _describe(self, records: NDArray[np.int64]) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from sightline.data import decoder_version
-from sightline.data.arrays import DIGITS
 from sightline.model.sealing import own_version
 from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
@@ -38,7 +36,7 @@ NAMES = {
 def standing(prepared: Prepared, recipe: Recipe) -> dict[str, str]:
     """Return what the bits of a training with a resolved recipe depend on, each as a short text."""
     return {
-        "recipe": _digest(recipe),
+        "recipe": digest_of(recipe),
         "data": prepared.data_digest,
         "decoded": prepared.catalogue.digest,
         "decoder": decoder_version(settled(recipe.data.decoder)),
@@ -61,14 +59,8 @@ def differences(then: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
     return found
 
 
-def place_of(source: str) -> str:
-    """Return where a source is, from wherever the training goes on."""
-    if source == DIGITS:
-        return source
-    return str(Path(source).resolve()) if Path(source).exists() else source
-
-
-def _digest(recipe: Recipe) -> str:
+def digest_of(recipe: Recipe) -> str:
+    """Return a digest of all of a recipe that can change a bit."""
     training = recipe.training.model_copy(update=WITHOUT_EFFECT)
     text = to_toml(recipe.model_copy(update={"training": training}))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -24,8 +24,12 @@ def write(folder: Path, names: Sequence[str]) -> None:
     write_whole(folder / NAME, "".join(lines).encode())
 
 
-def check(folder: Path) -> Iterator[tuple[str, str]]:
+def check(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield the name of each noted file, and what is wrong with it: empty, or a few words.
+
+    Args:
+        folder: of the run.
+        names: files that have to be noted, where they are there.
 
     Raises:
         DataError: the note itself cannot be read, or is none.
@@ -35,16 +39,21 @@ def check(folder: Path) -> Iterator[tuple[str, str]]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error}). Restore it from a copy of the run.") from error
+    noted = set()
     for line in lines:
         if (match := _LINE.fullmatch(line)) is None:
             raise DataError(f"{path}: found {line[:80]!r}, wanted a digest and a name. Restore it from a copy.")
         wanted, name = match.groups()
+        noted.add(name)
         try:
             found = _digest(folder / name)
         except OSError as error:
             yield name, f"cannot be read ({(error.strerror or str(error)).lower()})"
         else:
             yield name, "" if found == wanted else "is not what the training wrote: its digest differs"
+    for name in names:
+        if name not in noted and (folder / name).exists():
+            yield name, f"has no line in {NAME}"
 
 
 def _digest(path: Path) -> str:

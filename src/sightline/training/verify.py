@@ -10,7 +10,7 @@ from typing import Any
 
 from sightline import model
 from sightline.data import Progress
-from sightline.errors import DataError, ModelFileError, SightlineError
+from sightline.errors import DataError, ModelFileError, SightlineError, TrainingError
 from sightline.model.format import digest_of_tensors
 from sightline.recipe import read_recipe
 from sightline.training import checkpoint, directory, records, sums
@@ -52,18 +52,27 @@ def verify(
     Raises:
         DataError: there is no run, or its lists cannot be read.
     """
+    if not (path / directory.RECIPE).is_file() and (path / directory.EVENTS).is_file():
+        yield Finding(directory.RECIPE, "is missing", right=False)
+        return
     require(path)
     altered = set()
     if directory.finished(path):
-        for name, wrong in sums.check(path):
+        for name, wrong in sums.check(path, directory.LASTING):
             altered |= {name} if wrong else set()
             yield Finding(name, wrong or "is what the training wrote", not wrong)
+        yield _fingerprint(path)
+    elif _sealed(path):
+        says = "is missing, although the training came to its end; after a kill in that moment `resume` writes it"
+        yield Finding(sums.NAME, says, right=False)
         yield _fingerprint(path)
     else:
         yield Finding(sums.NAME, "is not there yet: the training has not come to its end")
     newest: Checkpoint | None = None
     for file in checkpoint.all_of(path / directory.CHECKPOINTS):
         found = _read(file)
+        if found is None and not file.exists():
+            continue  # the training goes on, and has removed it
         newest = newest or found
         says = "is altered or torn" if found is None else f"is whole; step {found.step:,}"
         yield Finding(f"{directory.CHECKPOINTS}/{file.name}", says, found is not None)
@@ -89,6 +98,9 @@ def _pictures(
     try:
         surveyed = survey(source, read_recipe(path / directory.RECIPE), progress=progress, reread=True)
         changed = records.changes(path, surveyed.catalogue)
+        noted = _data_digest(path, newest)
+        if not changed and noted not in ("", surveyed.catalogue.digest):
+            changed = [records.MOVED]
     except SightlineError as error:  # the folder is gone, or most of it
         yield Finding("pictures", str(error), right=False)
         return
@@ -105,19 +117,38 @@ def _read(file: Path) -> Checkpoint | None:
         return None
 
 
+def _sealed(path: Path) -> dict[str, Any] | None:
+    """Return the log's last word; None where the training has not come to its end, or the log cannot be read."""
+    try:
+        found = [event for event in Run(path).events() if event.get("event") == "sealed"]
+    except DataError:
+        return None
+    return found[-1] if found else None
+
+
+def _data_digest(path: Path, newest: Checkpoint | None) -> str:
+    """Return the digest of the catalogue before decoding, from wherever the run has it; empty for nowhere."""
+    if newest is not None:
+        return str(newest.about["standing"]["data"])
+    try:
+        return model.load(path / directory.MODEL).description.data_digest
+    except SightlineError:
+        return ""
+
+
 def _fingerprint(path: Path) -> Finding:
     """Return whether the model has the weights that the log says."""
+    sealed = _sealed(path)
+    if sealed is None:
+        return Finding("fingerprint", "is not in the log", right=False)
+    wanted = str(sealed.get("fingerprint"))
     try:
-        sealed = [event for event in Run(path).events() if event.get("event") == "sealed"]
-        if not sealed:
-            return Finding("fingerprint", "is not in the log", right=False)
-        wanted = str(sealed[-1].get("fingerprint"))
         found = digest_of_tensors(model.load(path / directory.MODEL).weights)[: len(wanted)]
     except SightlineError as error:
         return Finding("fingerprint", str(error), right=False)
     if found != wanted:
         return Finding("fingerprint", f"of the model's weights is {found}, and {wanted} in the log", right=False)
-    exact = "" if sealed[-1].get("exact") else "; the run says itself that it is not exact"
+    exact = "" if sealed.get("exact") else "; the run says itself that it is not exact"
     return Finding("fingerprint", f"{found}, the model's weights are those of the log{exact}")
 
 
@@ -128,8 +159,11 @@ def _trained_again(path: Path, prepared: Prepared, newest: Checkpoint | None, st
     wanted = _digests(path)
     with tempfile.TemporaryDirectory(prefix="sightline-verify-") as folder:
         session = start(prepared, Path(folder))
-        for _ in session.events(stop=lambda: session.state.step >= steps):
-            pass
+        try:
+            for _ in session.events(stop=lambda: session.state.step >= steps):
+                pass
+        except TrainingError:
+            yield Finding("training", f"again from the beginning: it breaks down after step {session.state.step:,}")
         found = _digests(Path(folder))
     common = sorted(found.keys() & wanted.keys())
     if not common:
@@ -139,8 +173,10 @@ def _trained_again(path: Path, prepared: Prepared, newest: Checkpoint | None, st
         listed = ", ".join(f"{step:,}" for step in common)
         yield Finding("training", f"again from the beginning: the same weights after steps {listed}")
     else:
-        says = f"again from the beginning: after step {parted:,} the weights are others than those of the run"
-        yield Finding("training", says, right=False)
+        exact = newest is None or bool(newest.about["exact"])
+        expected = "" if exact else ", as is to be expected of a run that is not exact"
+        says = f"again from the beginning: after step {parted:,} the weights are others than those of the run{expected}"
+        yield Finding("training", says, right=not exact)
 
 
 def _digests(path: Path) -> dict[int, str]:
