@@ -23,15 +23,20 @@ ARCHITECTURES: dict[str, dict[str, object]] = {
     "resnet18": {"name": "resnet", "width": 4, "stem": "small"},
     "resnet18 large": {"name": "resnet", "width": 4, "stem": "large"},
     "resnet50": {"name": "resnet", "width": 4, "stem": "small", "depth": 50},
+    "squeezenet": {"name": "squeezenet"},
+    "mobilenet_v2": {"name": "mobilenet_v2", "width": 0.25},
 }
-SECTIONS: dict[str, type[recipe.LeNet | recipe.VGG | recipe.ResNet]] = {
+Definite = recipe.LeNet | recipe.VGG | recipe.ResNet | recipe.SqueezeNet | recipe.MobileNetV2
+SECTIONS: dict[str, type[Definite]] = {
     "lenet": recipe.LeNet,
     "vgg": recipe.VGG,
     "resnet": recipe.ResNet,
+    "squeezenet": recipe.SqueezeNet,
+    "mobilenet_v2": recipe.MobileNetV2,
 }
 
 
-def section_of(architecture: str, **choices: object) -> recipe.LeNet | recipe.VGG | recipe.ResNet:
+def section_of(architecture: str, **choices: object) -> Definite:
     fields = {"dropout": 0.2, "initialization": "he", **ARCHITECTURES[architecture], **choices}
     return SECTIONS[str(fields["name"])].model_validate(fields)
 
@@ -75,7 +80,7 @@ def test_every_choice_gives_finite_scores_and_gradients(architecture: str, activ
         assert parameter.grad.isfinite().all(), name
 
 
-@pytest.mark.parametrize("architecture", ["lenet", "vgg", "vgg hidden", "resnet18 large"])
+@pytest.mark.parametrize("architecture", ["lenet", "vgg", "vgg hidden", "resnet18 large", "squeezenet"])
 @pytest.mark.parametrize(("pooling", "kind"), [("max", nn.MaxPool2d), ("average", nn.AvgPool2d)])
 def test_pooling_is_the_chosen_one(architecture: str, pooling: str, kind: type[nn.Module]) -> None:
     module = made(section_of(architecture, pooling=pooling), channels=3, classes=2, size=(16, 16))
@@ -112,6 +117,8 @@ def test_layers_come_in_the_usual_order(architecture: str, normalization: str) -
     section = section_of(architecture, normalization=normalization, activation="tanh")
     kinds = [kind for kind, _ in layers(made(section, channels=3, classes=2, size=(16, 16)), channels=3, size=(16, 16))]
     normalized = {"batch": "BatchNorm2d", "group": "GroupNorm", "none": None}[normalization]
+    if architecture == "squeezenet":
+        del kinds[-3:]  # its scores are convolved, activated and averaged
     for kind, following in pairwise(kinds):
         if kind == "Conv2d" and normalized:
             assert following == normalized

@@ -51,9 +51,11 @@ def refused(found: Any) -> str:
          "numbers from 4 to 4,096.")),
         ({"data": 3}, 'data: found 3, wanted a section with fields such as data.image_size = "auto".'),
         ({"network": "lenett"},
-         'network: found "lenett", wanted "auto", "lenet", "vgg" or "resnet". Did you mean lenet?'),
+         ('network: found "lenett", wanted "auto", "lenet", "vgg", "resnet", "squeezenet" or "mobilenet_v2". Did you '
+          "mean lenet?")),
         ({"network": 3},
-         'network: found 3, wanted "auto", "lenet", "vgg" or "resnet", or a table with such a name.'),
+         ('network: found 3, wanted "auto", "lenet", "vgg", "resnet", "squeezenet" or "mobilenet_v2", or a table with '
+          "such a name.")),
         ({"network": {"name": "vgg", "widths": [8, 0]}},
          "network.widths: found [8, 0], wanted a list of 1 to 8 whole numbers from 1 to 4,096."),
         ({"network": {"name": "vgg", "widths": [8, 16]}},
@@ -91,6 +93,9 @@ def refused(found: Any) -> str:
         ({"network": {"name": "resnet", "stem": "small", "pooling": "average"}},
          ('network.pooling: found "average" with the small stem of resnet, which does not pool at all; wanted stem '
          '"large", or no pooling.')),
+        ({"network": {"name": "mobilenet_v2", "pooling": "average"}},
+         ('network.pooling: found "average" with mobilenet_v2, which does not pool at all; wanted another network, or '
+         "no pooling.")),
         ({"optimizer": {"name": "adamw", "weight_decay": 0.0, "decayed": "all"}},
          ('optimizer.decayed: found "all" with weight_decay 0, which decays nothing; wanted a weight_decay > 0, or no '
          "decayed.")),

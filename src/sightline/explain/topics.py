@@ -92,6 +92,7 @@ TOPICS = (
     _activation("sigmoid", SIGMOID, "logistic"),
     _activation("tanh", SIGMOID, "hyperbolic tangent"),
     _activation("relu", RELU, "rectifier", "rectified linear unit"),
+    _activation("relu6", RELU),
     _activation("leaky_relu", RELU, "lrelu"),
     _activation("elu", RELU, "exponential linear unit"),
     _activation("selu", RELU, "self-normalizing"),

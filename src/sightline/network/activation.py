@@ -16,6 +16,7 @@ GAINS: dict[ActivationName, float] = {
     "sigmoid": 1.0,
     "tanh": 5.0 / 3.0,
     "relu": math.sqrt(2.0),
+    "relu6": math.sqrt(2.0),  # what is cut off above 6 is less than one part in 10⁸
     "leaky_relu": math.sqrt(2.0 / (1.0 + LEAKY_SLOPE**2)),
     "elu": 1.2451983007,
     "selu": 1.0,
@@ -33,6 +34,8 @@ def build_activation(name: ActivationName) -> nn.Module:
             return tanh()
         case "relu":
             return relu()
+        case "relu6":
+            return relu6()
         case "leaky_relu":
             return leaky_relu()
         case "elu":
@@ -102,6 +105,25 @@ def relu() -> nn.Module:
     Source: Nair and Hinton, Rectified linear units improve restricted Boltzmann machines (ICML 2010).
     """
     return nn.ReLU()
+
+
+def relu6() -> nn.Module:
+    """ReLU6: a rectifier that passes nothing above 6, so that few bits hold its output.
+
+    For every number x of the map:
+
+        f(x) = min(max(0, x), 6)
+        df/dx = 1 for 0 < x < 6, 0 outside
+
+    It saturates on both sides: a unit far above 6 gets no gradient either.
+
+    Torch: identical to torch.nn.ReLU6, which runs it.
+
+    Slides: not in the slides.
+
+    Source: Krizhevsky, Convolutional deep belief networks on CIFAR-10 (2010); the activation of MobileNetV2.
+    """
+    return nn.ReLU6()
 
 
 def leaky_relu() -> nn.Module:

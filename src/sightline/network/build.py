@@ -13,7 +13,9 @@ from sightline.network import initialization as schemes
 from sightline.network.activation import GAINS
 from sightline.network.initialization import Scheme
 from sightline.network.lenet import LeNet
+from sightline.network.mobilenet import MobileNetV2
 from sightline.network.resnet import ResNet
+from sightline.network.squeezenet import SqueezeNet
 from sightline.network.vgg import VGG
 from sightline.recipe import network as recipe
 from sightline.recipe.choices import settled
@@ -112,6 +114,27 @@ def _assemble(network: recipe.Network, channels: int, classes: int, image_size: 
                 activation=network.activation,
                 normalization=network.normalization,
                 pooling=network.pooling,
+                unit_dropout=unit_dropout,
+                map_dropout=map_dropout,
+            )
+        case recipe.SqueezeNet():
+            return SqueezeNet(
+                channels=channels,
+                classes=classes,
+                image_size=image_size,
+                activation=network.activation,
+                normalization=network.normalization,
+                pooling=network.pooling,
+                unit_dropout=unit_dropout,
+                map_dropout=map_dropout,
+            )
+        case recipe.MobileNetV2():
+            return MobileNetV2(
+                channels=channels,
+                classes=classes,
+                width=network.width,
+                activation=network.activation,
+                normalization=network.normalization,
                 unit_dropout=unit_dropout,
                 map_dropout=map_dropout,
             )

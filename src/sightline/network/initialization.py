@@ -13,7 +13,7 @@ from sightline.keys import purpose
 from sightline.network.activation import GAINS
 from sightline.recipe.network import ActivationName, Distribution
 
-RECTIFIERS: tuple[ActivationName, ...] = ("relu", "leaky_relu", "elu", "gelu", "silu")
+RECTIFIERS: tuple[ActivationName, ...] = ("relu", "relu6", "leaky_relu", "elu", "gelu", "silu")
 
 Scheme = Callable[[Tensor, Generator], None]
 

@@ -10,7 +10,12 @@ PoolingName = Literal["max", "average"]
 
 
 def build_pooling(
-    name: PoolingName, size: tuple[int, int], *, stride: tuple[int, int] | None = None, padding: int = 0
+    name: PoolingName,
+    size: tuple[int, int],
+    *,
+    stride: tuple[int, int] | None = None,
+    padding: int = 0,
+    ceiling: bool = False,
 ) -> nn.Module:
     """Return a new module that takes the largest number, or the mean, of every window of `size`.
 
@@ -23,6 +28,7 @@ def build_pooling(
         size: height and width of the window in pixels.
         stride: steps between windows in pixels; the window's own size where None, so that windows do not overlap.
         padding: pixels around the map that count as absent.
+        ceiling: a last window may reach beyond the map, so that no pixel is left out.
 
     Torch: torch.nn.MaxPool2d and torch.nn.AvgPool2d, which run it; torch would count absent pixels as zeros in a mean.
 
@@ -32,9 +38,9 @@ def build_pooling(
     """
     match name:
         case "max":
-            return nn.MaxPool2d(size, stride, padding)
+            return nn.MaxPool2d(size, stride, padding, ceil_mode=ceiling)
         case "average":
-            return nn.AvgPool2d(size, stride, padding, count_include_pad=False)
+            return nn.AvgPool2d(size, stride, padding, ceil_mode=ceiling, count_include_pad=False)
 
 
 def halved(size: tuple[int, int]) -> tuple[int, int]:

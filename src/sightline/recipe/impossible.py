@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sightline.recipe.network import ResNet
+from sightline.recipe.network import MobileNetV2, ResNet
 from sightline.recipe.operations import NEEDS_COLOR, Operation
 
 if TYPE_CHECKING:
@@ -90,10 +90,17 @@ def gray_refuses(operations: Sequence[Operation], *, channels: int | str) -> str
     )
 
 
-def pooling_in_a_stem_without(recipe: Recipe) -> str | None:
-    """The small stem keeps every pixel, and a residual network pools nowhere else."""
+def pooling_where_nothing_is_pooled(recipe: Recipe) -> str | None:
+    """The small stem of a residual network keeps every pixel, and MobileNetV2 shrinks maps by strides alone."""
     network = recipe.network
-    if not isinstance(network, ResNet) or network.stem != "small" or network.pooling == "max":
+    if network.pooling == "max":
+        return None
+    if isinstance(network, MobileNetV2):
+        return (
+            f'network.pooling: found "{network.pooling}" with mobilenet_v2, which does not pool at all; wanted another '
+            "network, or no pooling."
+        )
+    if not isinstance(network, ResNet) or network.stem != "small":
         return None
     return (
         f'network.pooling: found "{network.pooling}" with the small stem of resnet, which does not pool at all; wanted '
@@ -119,6 +126,6 @@ PAIRS: tuple[Callable[[Recipe], str | None], ...] = (
     padding_without_fit,
     epsilon_without_whitening,
     color_without_color,
-    pooling_in_a_stem_without,
+    pooling_where_nothing_is_pooled,
     decayed_by_nothing,
 )

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from sightline.recipe.choices import Auto, Choices, named
 
-ActivationName = Literal["sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu"]
+ActivationName = Literal["sigmoid", "tanh", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu"]
 Width = Annotated[int, Field(ge=1, le=4096)]
 Distribution = Literal["normal", "uniform"]
 
@@ -146,6 +146,22 @@ class ResNet(NetworkChoices):
     )
 
 
+class SqueezeNet(NetworkChoices):
+    """Few weights, after Iandola et al. 2016 (version 1.1). Parameters are named as in torchvision."""
+
+    name: Literal["squeezenet"] = "squeezenet"
+
+
+class MobileNetV2(NetworkChoices):
+    """Convolutions of single maps, after Sandler et al. 2018. Parameters are named as in torchvision."""
+
+    name: Literal["mobilenet_v2"] = "mobilenet_v2"
+    width: float = Field(
+        default=1.0, ge=0.1, le=4, description="Factor on every layer's maps. 1, with relu6, fits published weights."
+    )
+
+
 Network = Annotated[
-    Annotated[AutoNetwork | LeNet | VGG | ResNet, Field(discriminator="name")], BeforeValidator(named("auto"))
+    Annotated[AutoNetwork | LeNet | VGG | ResNet | SqueezeNet | MobileNetV2, Field(discriminator="name")],
+    BeforeValidator(named("auto")),
 ]

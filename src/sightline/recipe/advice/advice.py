@@ -10,7 +10,7 @@ from typing import Any
 from sightline.recipe.choices import Choices
 from sightline.recipe.facts import DataFacts
 from sightline.recipe.fields import choice, default, same_kind, show
-from sightline.recipe.network import VGG, LeNet, Network, ResNet
+from sightline.recipe.network import VGG, LeNet, MobileNetV2, Network, ResNet, SqueezeNet
 from sightline.recipe.recipe import Recipe
 
 AUTO_BATCH = 128
@@ -49,6 +49,10 @@ def depth(network: Network) -> int | None:
             return sum(network.convolutions) + len(network.hidden) + 1
         case ResNet():
             return network.depth
+        case SqueezeNet():
+            return 18
+        case MobileNetV2():
+            return 53
         case _:
             return None
 

@@ -7,7 +7,7 @@ from sightline.recipe.facts import DataFacts
 from sightline.recipe.network import AutoInitialization, He, LeCun, Normal, Xavier
 from sightline.recipe.recipe import Recipe
 
-RECTIFIERS = ("relu", "leaky_relu", "elu", "gelu", "silu")
+RECTIFIERS = ("relu", "relu6", "leaky_relu", "elu", "gelu", "silu")
 SQUASHING = ("sigmoid", "tanh")
 SHALLOW = 5
 """Layers that train from almost any start."""
