@@ -21,6 +21,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -95,6 +96,17 @@ def encode(description: str, tensors: Mapping[str, NDArray[Any]], *, kind: str =
     head = len(text).to_bytes(8, "little") + text
     head = head.replace(_digest_field(_NO_DIGEST), _digest_field(_digest_of_head(head)), 1)
     return b"".join([head, *(tensors[name].tobytes() for name in order)])
+
+
+def is_sealed(path: Path) -> bool:
+    """Return whether a file says of itself that it is a model of Sightline; nothing of it is checked.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        return length <= LARGEST_HEADER and f'"format":"{FORMAT}"'.encode() in file.read(length)
 
 
 def digest_of_tensors(tensors: Mapping[str, NDArray[Any]]) -> str:
