@@ -60,7 +60,7 @@ def read(path: str | os.PathLike[str]) -> Weights:
         listed = ", ".join(sorted(tensors)[:3])
         raise ModelFileError(
             f"{path}: found {len(tensors):,} tensors ({listed}, …) of no network known here. Wanted those of resnet "
-            "18, 34 or 50, vgg, squeezenet1_1 or mobilenet_v2 under torchvision's names, or a model that was sealed here."
+            "18, 34 or 50, vgg, squeezenet1_1 or mobilenet_v2 under torchvision's names, or a model sealed here."
         )
     return Weights(str(path), digest_of_tensors(tensors), network, tensors, (), None)
 
