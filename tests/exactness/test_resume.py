@@ -287,8 +287,11 @@ def test_whether_to_begin_or_to_go_on(prepared_with, exactly, digits, tmp_path):
     assert earlier(digits, asked, run) is None  # no step was taken
     stop_after(exactly.begun(prepared, run), 5)
     assert earlier(digits, asked, run) == run
+    assert earlier(digits, apply_overrides(asked, {"training.checkpoint_minutes": 1.0}), run) == run
     with pytest.raises(OutputError, match="is of another source or recipe"):
         earlier(digits, Recipe(), run)
+    with pytest.raises(OutputError, match="is of another source or recipe"):
+        earlier("photos", asked, run)
     (run / directory.RECIPE).rename(tmp_path / "recipe.toml")
     with pytest.raises(DataError, match=r"has lost recipe\.toml"):
         earlier(digits, asked, run)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sightline.data import Progress
 from sightline.errors import DataError, OutputError, TrainingError
-from sightline.recipe import Recipe, from_toml, read_recipe, to_toml
+from sightline.recipe import Recipe, from_toml, read_recipe
 from sightline.training import checkpoint, directory, records
 from sightline.training.assembly import assemble
 from sightline.training.checkpoint import Checkpoint
@@ -82,10 +82,9 @@ def earlier(source: object, recipe: Recipe, out: str | os.PathLike[str] | None) 
         return None
     found = checkpoint.newest(path / directory.CHECKPOINTS, damaged=lambda _: None)
     done = directory.finished(path)
+    same = _asked_in_log(path) == digest_of(recipe)
     if found is not None:
-        same = found.about["source"] == directory.place_of(source) and found.about["asked"] == to_toml(recipe)
-    else:
-        same = _asked_in_log(path) == digest_of(recipe)
+        same = same and found.about["source"] == directory.place_of(source)
     if out is None:
         return path if same and not done else None
     if not done and (found is None or not (path / directory.RECIPE).is_file()):
