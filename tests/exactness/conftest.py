@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from sightline.recipe import Recipe, apply_overrides
@@ -65,6 +66,14 @@ def finish(session: Session) -> Result:
     return Result(state, (path / directory.EVENTS).read_bytes(), (path / directory.MODEL).read_bytes())
 
 
+def store(labelled: tuple[np.ndarray, np.ndarray], folder: Path) -> None:
+    """Write pictures as files, with a folder for each class."""
+    for number, (image, label) in enumerate(zip(*labelled, strict=True)):
+        place = folder / f"class {label}" / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place)
+
+
 def assert_same(found: Result, wanted: Result) -> None:
     assert found.state.keys() == wanted.state.keys()
     for name, bits in wanted.state.items():
@@ -88,6 +97,7 @@ def exactly():
             return go_on(find(path), prepared, warn=lambda _: None, **choices)
 
         finish = staticmethod(finish)
+        store = staticmethod(store)
         assert_same = staticmethod(assert_same)
 
     return Exactly

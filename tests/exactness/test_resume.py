@@ -135,10 +135,7 @@ def test_steps_after_the_checkpoint_are_counted_as_lost(prepared_with, exactly, 
 
 
 def test_a_folder_named_from_one_place_is_found_from_another(digits, exactly, tmp_path, monkeypatch):
-    for number, (image, label) in enumerate(zip(*digits, strict=True)):
-        place = tmp_path / "here" / "photos" / f"class {label}" / f"{number}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.asarray(image)).save(place)
+    exactly.store(digits, tmp_path / "here" / "photos")
     monkeypatch.chdir(tmp_path / "here")
     recipe = apply_overrides(Recipe(), {"network": "lenet", "training.epochs": 2, "training.threads": 1})
     prepared = prepare(survey("photos", recipe))
@@ -205,12 +202,9 @@ def test_what_a_killed_process_left_half_written_is_swept_away(digits, prepared_
     assert not any(each.exists() for each in litter)
 
 
-def test_a_picture_that_changed_is_named(digits, tmp_path):
+def test_a_picture_that_changed_is_named(digits, exactly, tmp_path):
     pictures = tmp_path / "photos"
-    for number, (image, label) in enumerate(zip(*digits, strict=True)):
-        place = pictures / f"class {label}" / f"{number}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.asarray(image)).save(place)
+    exactly.store(digits, pictures)
     recipe = apply_overrides(Recipe(), {"network": "lenet", "training.epochs": 2, "training.threads": 1})
     with directory.made(tmp_path / "run", source=pictures, overwrite=False) as path:
         stop_after(start(prepare(survey(pictures, recipe)), path), 3)
@@ -265,12 +259,9 @@ def test_times_are_kept_apart_and_never_negative(prepared_with, exactly, tmp_pat
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems want names of files to be text")
-def test_a_folder_whose_name_is_no_text_is_found_again(digits, tmp_path):
+def test_a_folder_whose_name_is_no_text_is_found_again(digits, exactly, tmp_path):
     pictures = os.fsdecode(os.fsencode(tmp_path / "phot") + b"\xe9s")
-    for number, (image, label) in enumerate(zip(*digits, strict=True)):
-        place = Path(pictures) / f"class {label}" / f"{number}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.asarray(image)).save(place)
+    exactly.store(digits, Path(pictures))
     recipe = apply_overrides(Recipe(), {"network": "lenet", "training.epochs": 1, "training.threads": 1})
     with directory.made(tmp_path / "run", source=pictures, overwrite=False) as path:
         stop_after(start(prepare(survey(pictures, recipe)), path), 2)

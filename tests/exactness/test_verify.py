@@ -20,13 +20,10 @@ CHOICES = {
 
 
 @pytest.fixture
-def trained(digits, tmp_path):
+def trained(digits, exactly, tmp_path):
     """Return a finished run, the folder of its pictures, and a cache for their pixels."""
     pictures = tmp_path / "pictures"
-    for number, (image, label) in enumerate(zip(*digits, strict=True)):
-        place = pictures / f"class {label}" / f"{number}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.asarray(image)).save(place)
+    exactly.store(digits, pictures)
     cache = tmp_path / "cache"
     with directory.made(tmp_path / "run", source=pictures, overwrite=False) as path:
         session = start(prepare(survey(pictures, apply_overrides(Recipe(), CHOICES)), cache=cache), path)
@@ -100,13 +97,11 @@ def test_a_run_without_its_recipe_is_named(trained):
     assert wrong(trained) == {directory.RECIPE: "is missing"}
 
 
-def test_a_lost_copy_and_other_sides_are_noticed(digits, tmp_path):
+def test_a_lost_copy_and_other_sides_are_noticed(digits, exactly, tmp_path):
     pictures = tmp_path / "pictures"
-    for number, (image, label) in enumerate(zip(*digits, strict=True)):
-        side = "val" if number % 5 == 0 else "train"
-        place = pictures / side / f"class {label}" / f"{number}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.asarray(image)).save(place)
+    images, labels = digits
+    for side, chosen in {"val": slice(0, 30), "train": slice(30, None)}.items():
+        exactly.store((images[chosen], labels[chosen]), pictures / side)
     first = next((pictures / "train" / "class 1").iterdir())
     copy = first.with_name("copy.png")
     shutil.copy(first, copy)
