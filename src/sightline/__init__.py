@@ -16,11 +16,21 @@ if TYPE_CHECKING:
     from sightline.errors import SightlineError
     from sightline.model import Model, Predictions, load
     from sightline.recipe import Recipe
-    from sightline.training import Run, train
+    from sightline.training import Run, train, transfer
 
 __version__ = "0.1.0"
 
-__all__ = ["Model", "Predictions", "Recipe", "Run", "SightlineClassifier", "SightlineError", "load", "train"]
+__all__ = [
+    "Model",
+    "Predictions",
+    "Recipe",
+    "Run",
+    "SightlineClassifier",
+    "SightlineError",
+    "load",
+    "train",
+    "transfer",
+]
 
 _HOMES = {
     "Model": "sightline.model",
@@ -31,6 +41,7 @@ _HOMES = {
     "SightlineError": "sightline.errors",
     "load": "sightline.model",
     "train": "sightline.training",
+    "transfer": "sightline.training",
 }
 
 

@@ -18,6 +18,10 @@ class RecipeError(SightlineError):
     exit_code = 2
 
 
+class MissingLibraryError(RecipeError):
+    """What is asked for needs a library that is not installed, or that cannot be imported."""
+
+
 class DataError(SightlineError):
     """A data set that cannot be read or cannot be trained on."""
 

@@ -268,6 +268,27 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
         [({"training.epochs": 100, "training.weight_averaging": 0.999}, {}),
          ({"training.weight_averaging": 0.999}, {})],
     ),
+    "scratch-worth-comparing": (
+        [({"transfer.weights": "w"}, {"training": 10_000}), ({"transfer.weights": "w"}, {"training": 90_000})],
+        [({"transfer.weights": "w"}, {"training": 9_999}), ({}, {"training": 90_000})],
+    ),
+    "rate-that-forgets": (
+        [({"transfer.weights": "w", "transfer.rate_factor": 1.0}, {}),
+         ({"transfer.weights": "w", "transfer.rate_factor": 0.6, "transfer.depth": "both"}, {})],
+        [({"transfer.weights": "w"}, {}), ({"transfer.weights": "w", "transfer.rate_factor": 0.5}, {}),
+         ({"transfer.weights": "w", "transfer.rate_factor": 1.0, "transfer.depth": "head"}, {})],
+    ),
+    "fitted-for-old-weights": (
+        [({"transfer.weights": "w", "preprocessing.statistics": "fitted"}, {})],
+        [({"preprocessing.statistics": "fitted"}, {}), ({"transfer.weights": "w"}, {}),
+         ({"transfer.weights": "w", "preprocessing.statistics": "inherited"}, {})],
+    ),
+    "adapted-to-few": (
+        [({"transfer.weights": "w", "transfer.batch_norm": "adapt"}, {"training": 49})],
+        [({"transfer.weights": "w", "transfer.batch_norm": "adapt"}, {}), ({"transfer.weights": "w"}, {"training": 49}),
+         ({"transfer.weights": "w", "transfer.batch_norm": "adapt", "network.normalization": "group"},
+          {"training": 49})],
+    ),
 }  # fmt: skip
 
 

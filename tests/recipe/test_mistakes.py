@@ -30,7 +30,7 @@ def refused(found: Any) -> str:
         ({"learning_rate": 1}, "learning_rate: no such section. Did you mean optimizer.learning_rate?"),
         ({"zzz": 1},
          ("zzz: no such section. Known: data, preprocessing, augmentation, network, loss, optimizer, schedule, "
-         "training.")),
+         "training, transfer.")),
         ({"network": {"dropout": 1.5}}, 'network.dropout: found 1.5, wanted "auto" or a probability in [0, 1).'),
         ({"training": {"epochs": "3x"}},
          'training.epochs: found "3x", wanted "auto" or a whole number from 1 to 100,000.'),
@@ -49,13 +49,25 @@ def refused(found: Any) -> str:
         ({"data": {"image_size": [32, 48, 3]}},
          ('data.image_size: found [32, 48, 3], wanted "auto", a whole number from 4 to 4,096 or a list of 2 whole '
          "numbers from 4 to 4,096.")),
+        ({"transfer": {"depth": "head"}},
+         ("transfer.depth: found head without transfer.weights, so that nothing is transferred; wanted "
+         "transfer.weights too, or neither.")),
+        ({"preprocessing": {"statistics": "inherited"}},
+         ('preprocessing.statistics: found "inherited" without transfer.weights, so that there is nothing to inherit '
+         'from; wanted "fitted", or weights.')),
+        ({"network": {"name": "vgg", "hidden": [9], "head": "linear"}},
+         ('network.hidden: found [9] with network.head "linear", which takes the place of these layers; wanted head '
+         '"published", or no hidden.')),
+        ({"network": {"name": "lenet", "head_units": 9}},
+         ('network.head_units: found 9 with network.head "auto", which has no hidden layer; wanted head "hidden", or '
+         "no head_units.")),
         ({"data": 3}, 'data: found 3, wanted a section with fields such as data.image_size = "auto".'),
         ({"network": "lenett"},
-         ('network: found "lenett", wanted "auto", "lenet", "vgg", "resnet", "squeezenet" or "mobilenet_v2". Did you '
-          "mean lenet?")),
+         ('network: found "lenett", wanted "auto", "lenet", "vgg", "resnet", "squeezenet", "mobilenet_v2" or "timm". '
+          "Did you mean lenet?")),
         ({"network": 3},
-         ('network: found 3, wanted "auto", "lenet", "vgg", "resnet", "squeezenet" or "mobilenet_v2", or a table with '
-          "such a name.")),
+         ('network: found 3, wanted "auto", "lenet", "vgg", "resnet", "squeezenet", "mobilenet_v2" or "timm", or a '
+          "table with such a name.")),
         ({"network": {"name": "vgg", "widths": [8, 0]}},
          "network.widths: found [8, 0], wanted a list of 1 to 8 whole numbers from 1 to 4,096."),
         ({"network": {"name": "vgg", "widths": [8, 16]}},

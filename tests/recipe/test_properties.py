@@ -26,7 +26,12 @@ FOREIGN = ("pydantic", "input", "Input", "literal", "validation error", "http", 
 
 def recipes() -> SearchStrategy[Recipe]:
     """Valid recipes; those that break a rule between fields are left out."""
-    return fields(Recipe).map(_read).flatmap(lambda recipe: st.nothing() if recipe is None else st.just(recipe))
+    return (
+        fields(Recipe)
+        .map(transferring)
+        .map(_read)
+        .flatmap(lambda recipe: st.nothing() if recipe is None else st.just(recipe))
+    )
 
 
 def fields(section: type[Choices]) -> SearchStrategy[dict[str, Any]]:
@@ -67,6 +72,19 @@ def agreeing(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def transferring(found: dict[str, Any]) -> dict[str, Any]:
+    """Fields with how to transfer only where there are weights, and units only of a hidden head."""
+    if not found.get("transfer", {}).get("weights"):
+        found.pop("transfer", None)
+        found.get("preprocessing", {}).pop("statistics", None)
+    network = found.get("network", {})
+    if network.get("head") != "hidden":
+        network.pop("head_units", None)
+    if network.get("head") in ("linear", "hidden"):
+        network.pop("hidden", None)
+    return found
+
+
 def values(annotation: Any, metadata: Any = ()) -> SearchStrategy[Any]:
     """Values of one type within its range."""
     origin, bounds = get_origin(annotation), _bounds(metadata)
@@ -92,6 +110,8 @@ def values(annotation: Any, metadata: Any = ()) -> SearchStrategy[Any]:
     if annotation is int:
         # Integers of TOML have 64 bits.
         return st.integers(low, min(high - ("lt" in bounds) if high is not None else 2**63 - 1, 2**63 - 1))
+    if annotation is str:
+        return st.text(max_size=20)
     assert annotation is float, annotation
     return st.floats(
         low, high, allow_nan=False, allow_infinity=False, exclude_min="gt" in bounds, exclude_max="lt" in bounds

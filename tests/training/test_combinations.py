@@ -12,7 +12,7 @@ from sightline.recipe import Recipe
 from sightline.recipe.network import ActivationName
 from sightline.training.loss import cross_entropy
 from sightline.training.state import begin
-from sightline.training.step import Shard, make_step
+from sightline.training.step import Shard, make_step, supervised
 
 ARCHITECTURES = {
     "lenet": {"name": "lenet", "width": 0.5},
@@ -63,10 +63,8 @@ def test_two_steps(architecture, activation, normalization):
         before = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
         state = begin(module, optimization.build(recipe.optimizer, module), averaged=False)
         step = make_step(
-            forward=module,
-            loss=cross_entropy(label_smoothing=0.0, class_weights=None),
+            objective=supervised(module, cross_entropy(label_smoothing=0.0, class_weights=None)),
             device="cpu",
-            bfloat16=False,
             clip_norm=0.0,
             average_decay=0.0,
             seed=0,

@@ -12,7 +12,7 @@ from sightline.training.events import StepEnd
 from sightline.training.loop import train
 from sightline.training.loss import balanced_weights, cross_entropy
 from sightline.training.state import begin
-from sightline.training.step import Mixture, Shard, make_step
+from sightline.training.step import Mixture, Shard, make_step, supervised
 
 
 def small_network(dropout: float = 0.0) -> nn.Module:
@@ -27,10 +27,8 @@ def standardize(pixels: torch.Tensor) -> torch.Tensor:
 def make(network: nn.Module, *, clip: float = 0.0, decay: float = 0.0, weights: torch.Tensor | None = None):
     state = begin(network, torch.optim.SGD(network.parameters(), lr=0.1), averaged=decay > 0)
     step = make_step(
-        forward=network,
-        loss=cross_entropy(label_smoothing=0.1, class_weights=weights),
+        objective=supervised(network, cross_entropy(label_smoothing=0.1, class_weights=weights)),
         device="cpu",
-        bfloat16=False,
         clip_norm=clip,
         average_decay=decay,
         seed=0,
@@ -78,6 +76,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(poison):
         learning_rate=lambda step: 0.25,
         judge=lambda state: None,
         describe=lambda records: "a.png, b.png",
+        mode=lambda epoch: None,
     )
     with pytest.raises(TrainingError) as caught:
         list(events)
@@ -160,6 +159,7 @@ def test_events_come_in_order_and_carry_the_rate():
             learning_rate=lambda step: 0.1 / (step + 1),
             judge=lambda state: None,
             describe=str,
+            mode=lambda epoch: None,
         )
     )
     assert [type(event).__name__ for event in events] == ["EpochStart", "StepEnd", "StepEnd", "EpochEnd"] * 2

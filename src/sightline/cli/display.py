@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 REFUSED_SHOWN = 10
 CONFUSIONS_SHOWN = 3
 CLASSES_SHOWN = 12
+EPOCHS_SHOWN = 30
+"""Lines at most for the epochs of one stage of transfer learning, about: on cached features they take no time."""
 
 
 class Screen(Console):
@@ -97,10 +99,19 @@ class Display:
         self._last_step = 0.0
         self._smooth = 0.0
         self._shown = 0
+        self._every = 1
 
     def hello(self) -> None:
         """Say at once that something is happening: the libraries take seconds to load."""
         self._console.print(f"Sightline {__version__}")
+
+    def line(self, text: str) -> None:
+        """Show a line of progress."""
+        self._console.print(text)
+
+    def result(self, what: str | Table) -> None:
+        """Show what is shown with `quiet` too."""
+        self._result.print(what)
 
     def survey(self, surveyed: Survey) -> None:
         """Show what was found, what was chosen and why, and the advice."""
@@ -124,8 +135,10 @@ class Display:
                 self._console.print(f"    --set {shlex.quote(override)}")
 
     def prepared(self, prepared: Prepared) -> None:
-        """Show what could not be decoded, where that is news."""
+        """Show what could not be decoded, where that is news, and how transferred weights fit the pictures."""
         self.left_out(prepared.catalogue.refused, ", listed in the run's refused.csv")
+        for remark in prepared.remarks:
+            self._console.print(f"Note: {remark}")
 
     def session(self, session: Session) -> None:
         """Show what is about to be trained."""
@@ -174,14 +187,19 @@ class Display:
 
     def event(self, event: Event) -> None:
         """Show one event of the training."""
-        from sightline.training import EpochEnd, EpochStart, StepEnd
+        from sightline.cli.transfer_display import stage
+        from sightline.training import EpochEnd, EpochStart, StageStart, StepEnd
 
         match event:
+            case StageStart():
+                self._close_bar()
+                self._every = max(1, event.epochs // EPOCHS_SHOWN)
+                stage(self._console, event)
             case EpochStart():
                 self._epoch_begun = self._last_step = time.monotonic()
                 self._epoch_images, self._seen, self._right = event.images, 0, 0
                 if self._bar is None:
-                    self._open_bar(event.epochs * event.images)
+                    self._open_bar((event.epochs - event.epoch + 1) * event.images)
             case StepEnd():
                 if self._bar is not None:
                     speed = event.images / max(1e-9, self._step_seconds())
@@ -189,7 +207,8 @@ class Display:
                     accuracy = self._right / self._seen
                     self._bar.update(self._task, advance=event.images, loss=event.loss, accuracy=accuracy, speed=speed)
             case EpochEnd():
-                self._epoch(event)
+                if event.epoch % self._every == 0:
+                    self._epoch(event)
 
     def __enter__(self) -> Display:
         return self
@@ -214,6 +233,7 @@ class Display:
 
     def sealed(self, session: Session, metrics: Mapping[str, Metrics]) -> None:
         """Show the result and where it is."""
+        from sightline.cli.transfer_display import conclusion
         from sightline.training.directory import MODEL
 
         self._close_bar()
@@ -224,6 +244,8 @@ class Display:
             )
         if metrics:
             self.confusions(session.prepared.catalogue.class_names, list(metrics.values())[-1])
+        if session.conclusion is not None:
+            conclusion(self._result, self._console, session.conclusion)
         kept = "best by validation loss" if "validation" in metrics else "last"
         self._console.print(
             f"Weights of epoch {session.state.best_epoch}, the {kept}; trained for "

@@ -12,7 +12,7 @@ from sightline.cli.options import test_time_option
 if TYPE_CHECKING:
     from sightline.model.views import TestTime
     from sightline.training import Judgment
-    from sightline.training.judge import Side
+    from sightline.training.held_out import Side
 
 
 @click.command("evaluate")

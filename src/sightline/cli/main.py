@@ -15,12 +15,14 @@ from sightline.errors import SightlineError
 
 COMMANDS = {
     "train": "Train a classifier on labelled pictures and seal the model.",
+    "transfer": "Learn new pictures from weights that were trained on others.",
     "resume": "Go on with a training that ended early.",
     "verify": "Hold a run against its digests, its pictures and a new training.",
     "preview": "Show what augmentation makes of training pictures.",
     "evaluate": "Judge a sealed model on labelled pictures.",
     "predict": "Say what is in pictures.",
     "init": "Write a recipe with every choice and what it is for.",
+    "convert": "Make a PyTorch pickle of weights a safetensors file.",
     "explain": "Explain a topic: equation, symbols, differences, source.",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -23,7 +23,36 @@ def recipe_options(function: F) -> F:
     return function
 
 
-def read(recipe_file: str | None, overrides: tuple[str, ...], shortcuts: dict[str, object]) -> Recipe:
+def run_options(function: F) -> F:
+    """Add what every command has that begins a run."""
+    for option in (
+        click.option("--quiet", is_flag=True, help="Print only the result."),
+        click.option("--print-recipe", is_flag=True, help="Print the resolved recipe with its reasons, and stop."),
+        click.option("--epochs", type=click.IntRange(min=1), help="Passes over the pictures (training.epochs)."),
+        click.option(
+            "--resume",
+            "resuming",
+            type=click.Choice(["never", "auto"]),
+            default="never",
+            show_default=True,
+            help="auto: go on with the run in --out, or the last of SOURCE below runs/, where it ended early; "
+            "otherwise begin.",
+        ),
+        click.option("--overwrite", is_flag=True, help="Take the place of an earlier run in --out."),
+        click.option("--out", metavar="DIR", help="Directory of the run. Default: the next free one below runs/."),
+    ):
+        function = option(function)
+    return function
+
+
+def quoted(text: str | None) -> str | None:
+    """Return a text as a value of TOML, so that a path that looks like a number stays a path."""
+    from sightline.recipe.fields import show
+
+    return None if text is None else show(text)
+
+
+def read(recipe_file: str | None, overrides: tuple[str, ...], shortcuts: Mapping[str, object]) -> Recipe:
     """Return the recipe of a file, overridden by `--set` and by shortcuts such as `--epochs`.
 
     Args:

@@ -11,10 +11,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from sightline.errors import TrainingError
 
 if TYPE_CHECKING:
     from sightline.cli.display import Display
+    from sightline.recipe import Recipe
     from sightline.training import Session
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -58,6 +61,62 @@ class Stopping:
             os.write(sys.stderr.fileno(), b"Stopping after this step; once more ends at once.\n")
 
 
+def begin(
+    source: str,
+    recipe: Recipe,
+    *,
+    out: str | None,
+    overwrite: bool,
+    resume: bool,
+    print_recipe: bool,
+    quiet: bool,
+) -> None:
+    """Begin a run, or go on with the one that is there, or print what its recipe comes to.
+
+    Raises:
+        UsageError: options that do not go together.
+        SystemExit: as `carry_out`.
+    """
+    if print_recipe and (out or overwrite):
+        raise click.UsageError("--print-recipe writes nothing: leave out --out and --overwrite.")
+    if overwrite and not out:
+        raise click.UsageError("--overwrite wants the run to replace: --out DIR.")
+    if resume and (overwrite or print_recipe):
+        raise click.UsageError("--resume auto goes on where it can: leave out --overwrite and --print-recipe.")
+    from sightline.cli.display import Display
+
+    display = Display(quiet=quiet or print_recipe)
+    display.hello()
+    from sightline.training import prepare, start, survey
+
+    if print_recipe:
+        from sightline.recipe import to_toml
+
+        resolved = survey(source, recipe, progress=display.progress).resolved
+        click.echo(to_toml(resolved.recipe, resolved.reasons), nl=False)
+        return
+    if resume:
+        from sightline.training.directory import finished
+        from sightline.training.resume import earlier
+
+        if (run := earlier(source, recipe, out)) is not None:
+            if finished(run):
+                display.finished(run)
+            else:
+                go_on_at(run, display)
+            return
+        overwrite = out is not None  # what is there has nothing to go on from
+    from sightline.training.directory import made
+
+    with made(out, source=source, overwrite=overwrite) as path, display:
+        surveyed = survey(source, recipe, progress=display.progress)
+        display.survey(surveyed)
+        prepared = prepare(surveyed, progress=display.progress)
+        display.prepared(prepared)
+        session = start(prepared, path, progress=display.progress)
+        carry_out(session, display)
+
+
 def carry_out(session: Session, display: Display) -> None:
     """Train to the end and seal, or stop with a checkpoint.
 
@@ -96,6 +155,8 @@ def go_on_at(path: Path, display: Display, *, allow_different: bool = False) -> 
     with locked(require(path)), display:
         resumable = find(path)
         display.resumable(resumable)
-        surveyed = survey(resumable.source, resumable.recipe, progress=display.progress)
-        prepared = prepare(surveyed, progress=display.progress)
-        carry_out(go_on(resumable, prepared, allow_different=allow_different, warn=display.different), display)
+        progress = display.progress
+        surveyed = survey(resumable.source, resumable.recipe, progress=progress, folder=resumable.folder)
+        prepared = prepare(surveyed, progress=progress)
+        session = go_on(resumable, prepared, allow_different=allow_different, warn=display.different, progress=progress)
+        carry_out(session, display)

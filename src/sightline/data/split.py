@@ -22,7 +22,9 @@ class Split:
     test: NDArray[np.int64]
 
 
-def split(catalogue: Catalogue, *, seed: int, validation_fraction: float, test_fraction: float) -> Split:
+def split(
+    catalogue: Catalogue, *, seed: int, validation_fraction: float, test_fraction: float, training_per_class: int = 0
+) -> Split:
     """Return the sides of every record.
 
     With u uniform in [0, 1), a function of the seed and the record's content:
@@ -42,6 +44,8 @@ def split(catalogue: Catalogue, *, seed: int, validation_fraction: float, test_f
         validation_fraction: expected share, 0 to 1; 0 leaves the side empty. Unused where the source has
             a validation set.
         test_fraction: the same for the test set.
+        training_per_class: different images of each class that stay on the training side, those of the largest u; the
+            others are tested on, or on no side where the source has a test set of its own. 0: all stay.
 
     Raises:
         DataError: a class has fewer different images than sides to fill, or no training images.
@@ -59,6 +63,11 @@ def split(catalogue: Catalogue, *, seed: int, validation_fraction: float, test_f
         if set(sides[drawn[own]].tolist()) != set(needed):
             _require(catalogue, label, drawn[own], needed)
             sides[drawn[own]] = _filled(u[own], test_share, validation_share)
+        if training_per_class:
+            training = own[sides[drawn[own]] == TRAIN]
+            most = np.unique(u[training])[-training_per_class:]
+            # A source's own test set is the same for everybody, and stays so.
+            sides[drawn[training[u[training] < most[0]]]] = NONE if (given == TEST).any() else TEST
     return Split(*(np.flatnonzero(sides == side).astype(np.int64) for side in (TRAIN, VALIDATION, TEST)))
 
 

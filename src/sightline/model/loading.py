@@ -64,8 +64,8 @@ def _read(file: BinaryIO, *, size: int, name: str) -> Model:
     tensors = read_tensors(file, header, name=name)
     if digest_of_tensors(tensors) != description.weights_digest:
         raise altered(name, "a weight")
-    network, preprocessing = filled(empty, tensors, name=name)
-    return Model(network, preprocessing, description)
+    network, statistics = filled(empty, tensors, name=name)
+    return Model(network, statistics, description)
 
 
 def _unreadable(name: str, error: OSError) -> ModelFileError:

@@ -12,6 +12,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 from pydantic import JsonValue, ValidationError
 
+from sightline import preprocessing
 from sightline.data import Limits, Progress, Silent
 from sightline.data.decode import Decoder
 from sightline.errors import DataError, ModelFileError, RecipeError
@@ -24,6 +25,7 @@ from sightline.model.predictions import Predictions, check_top
 from sightline.model.views import TestTime, View, averaged, views
 from sightline.model.workers import workers
 from sightline.ordered import in_order
+from sightline.preprocessing import Statistics
 from sightline.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -38,9 +40,10 @@ class Model:
     version of torch they are equal bit by bit in every process. `sightline.model.compute` says how.
     """
 
-    def __init__(self, network: nn.Module, preprocessing: nn.Module, description: Description) -> None:
+    def __init__(self, network: nn.Module, statistics: Statistics, description: Description) -> None:
         self.description = description
-        self._computation = Computation(network, preprocessing)
+        self.statistics = statistics
+        self._computation = Computation(network, preprocessing.module(statistics).eval())
 
     def __repr__(self) -> str:
         height, width = self.description.inputs.image_size

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.errors import ModelFileError, SightlineError
+from sightline.errors import MissingLibraryError, ModelFileError, SightlineError
 from sightline.model.description import Description, InputRules
 from sightline.model.format import shortened
 from sightline.preprocessing import Statistics
@@ -53,15 +53,15 @@ def unfilled(found: Mapping[str, Form], description: Description, *, name: str) 
     return network
 
 
-def filled(network: nn.Module, tensors: Mapping[str, NDArray[Any]], *, name: str) -> tuple[nn.Module, nn.Module]:
-    """Return `network` with its weights, and the preprocessing: in inference mode, without gradients, channels last.
+def filled(network: nn.Module, tensors: Mapping[str, NDArray[Any]], *, name: str) -> tuple[nn.Module, Statistics]:
+    """Return `network` with its weights, in inference mode, without gradients, channels last; and the statistics.
 
     Raises:
         ModelFileError: the tensors hold numbers that cannot be computed with.
     """
     import torch
 
-    from sightline.preprocessing import module
+    from sightline.network import restore_constants
 
     for key, array in tensors.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -69,6 +69,7 @@ def filled(network: nn.Module, tensors: Mapping[str, NDArray[Any]], *, name: str
     # Cloned into torch's own memory: how arrays are aligned in the file's buffer could change the last bit of a sum.
     state = {key: torch.from_numpy(tensors[NETWORK + key]).clone() for key in network.state_dict()}
     network.load_state_dict(state, assign=True)
+    restore_constants(network)
     network = network.requires_grad_(False).eval()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     sealed = {key.removeprefix(PREPROCESSING): a for key, a in tensors.items() if key.startswith(PREPROCESSING)}
@@ -76,7 +77,7 @@ def filled(network: nn.Module, tensors: Mapping[str, NDArray[Any]], *, name: str
         statistics = Statistics.from_tensors(sealed)
     except SightlineError as error:
         raise ModelFileError(f"{name}: {error}") from error
-    return network, module(statistics).eval()
+    return network, statistics
 
 
 def _built(description: Description, name: str) -> nn.Module:
@@ -93,6 +94,8 @@ def _built(description: Description, name: str) -> nn.Module:
                 classes=len(description.class_names),
                 image_size=inputs.image_size,
             )
+    except MissingLibraryError as error:
+        raise ModelFileError(f"{name}: {error}") from error
     except (SightlineError, ValueError, RuntimeError, OverflowError) as error:
         raise ModelFileError(
             f"{name}: the network it describes cannot be built ({shortened(error)}). The file is damaged."

@@ -11,11 +11,13 @@ from torch import nn
 from sightline.errors import RecipeError
 from sightline.network import initialization as schemes
 from sightline.network.activation import GAINS
+from sightline.network.head import HeadName, Scale
 from sightline.network.initialization import Scheme
 from sightline.network.lenet import LeNet
 from sightline.network.mobilenet import MobileNetV2
 from sightline.network.resnet import ResNet
 from sightline.network.squeezenet import SqueezeNet
+from sightline.network.timm_backbone import TimmBackbone, restore_constants
 from sightline.network.vgg import VGG
 from sightline.recipe import network as recipe
 from sightline.recipe.choices import settled
@@ -34,12 +36,15 @@ def build(network: recipe.Network, *, channels: int, classes: int, image_size: t
         A module in training mode from images, shape (batch, channels, height, width), to scores (batch, classes).
 
     Raises:
-        RecipeError: the choices and the picture do not fit each other.
+        RecipeError: the choices and the picture do not fit each other, or a library is not installed.
         ValueError: the section still holds an `"auto"`.
     """
     # Nothing is drawn: torch's layers would spend time, and numbers of the global generator, on weights to be replaced.
     with torch.device("meta"):
         module = _assemble(network, channels, classes, image_size)
+    # Where the caller is on the meta device itself, there are no numbers yet.
+    if torch.get_default_device().type != "meta":
+        restore_constants(module)
     return _zeroed(module)
 
 
@@ -71,6 +76,8 @@ def _assemble(network: recipe.Network, channels: int, classes: int, image_size: 
     probability = settled(network.dropout)
     unit_dropout = probability if network.dropout_where in ("classifier", "everywhere") else 0.0
     map_dropout = probability if network.dropout_where in ("blocks", "everywhere") else 0.0
+    # "auto" is the published head: `training.resolve` settles it where weights are transferred.
+    head: HeadName = "published" if network.head == "auto" else network.head
     match network:
         case recipe.LeNet():
             return LeNet(
@@ -83,6 +90,8 @@ def _assemble(network: recipe.Network, channels: int, classes: int, image_size: 
                 pooling=network.pooling,
                 unit_dropout=unit_dropout,
                 map_dropout=map_dropout,
+                head=head,
+                head_units=network.head_units,
             )
         case recipe.VGG():
             return VGG(
@@ -97,6 +106,8 @@ def _assemble(network: recipe.Network, channels: int, classes: int, image_size: 
                 pooling=network.pooling,
                 unit_dropout=unit_dropout,
                 map_dropout=map_dropout,
+                head=head,
+                head_units=network.head_units,
             )
         case recipe.ResNet():
             stem: Literal["small", "large"] = settled(network.stem)
@@ -116,6 +127,8 @@ def _assemble(network: recipe.Network, channels: int, classes: int, image_size: 
                 pooling=network.pooling,
                 unit_dropout=unit_dropout,
                 map_dropout=map_dropout,
+                head=head,
+                head_units=network.head_units,
             )
         case recipe.SqueezeNet():
             return SqueezeNet(
@@ -127,6 +140,8 @@ def _assemble(network: recipe.Network, channels: int, classes: int, image_size: 
                 pooling=network.pooling,
                 unit_dropout=unit_dropout,
                 map_dropout=map_dropout,
+                head=head,
+                head_units=network.head_units,
             )
         case recipe.MobileNetV2():
             return MobileNetV2(
@@ -137,6 +152,19 @@ def _assemble(network: recipe.Network, channels: int, classes: int, image_size: 
                 normalization=network.normalization,
                 unit_dropout=unit_dropout,
                 map_dropout=map_dropout,
+                head=head,
+                head_units=network.head_units,
+            )
+        case recipe.Timm():
+            return TimmBackbone(
+                architecture=network.architecture,
+                channels=channels,
+                classes=classes,
+                image_size=image_size,
+                activation=network.activation,
+                unit_dropout=unit_dropout,
+                head=head,
+                head_units=network.head_units,
             )
         case recipe.AutoNetwork():
             raise ValueError('found network "auto" where a resolved one was wanted: resolve the recipe first')
@@ -148,7 +176,10 @@ def _zeroed(module: nn.Module) -> nn.Module:
         for name, parameter in layer.named_parameters(recurse=False):
             setattr(layer, name, nn.Parameter(torch.zeros(parameter.shape)))
         for name, buffer in layer.named_buffers(recurse=False):
-            setattr(layer, name, torch.zeros(buffer.shape, dtype=buffer.dtype))
+            if buffer.is_meta:
+                setattr(layer, name, torch.zeros(buffer.shape, dtype=buffer.dtype))
         if isinstance(layer, nn.BatchNorm2d):
             layer.reset_running_stats()
+        if isinstance(layer, Scale):
+            layer.reset()
     return module

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.errors import RecipeError
 from sightline.network import dropout
 from sightline.network.activation import build_activation
+from sightline.network.head import HeadName, build_head
 from sightline.network.normalization import NormalizationName, build_normalization
 from sightline.network.pooling import PoolingName, build_pooling, halved
 from sightline.recipe.network import ActivationName
@@ -32,6 +35,8 @@ class LeNet(nn.Module):
         normalization: after both convolutions; dense layers have none.
         unit_dropout: probability to drop a unit before the last layer.
         map_dropout: probability to drop a map after either pooling.
+        head: published, or linear or hidden on the scaled units of the second dense layer.
+        head_units: of the hidden layer.
 
     Raises:
         RecipeError: the picture is too small for two poolings.
@@ -39,6 +44,8 @@ class LeNet(nn.Module):
     Source: LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition (1998), with
     full connections between the maps and plain scores at the end.
     """
+
+    HEAD: ClassVar[str] = "fc3"
 
     def __init__(
         self,
@@ -52,6 +59,8 @@ class LeNet(nn.Module):
         pooling: PoolingName,
         unit_dropout: float,
         map_dropout: float,
+        head: HeadName = "published",
+        head_units: int = 0,
     ) -> None:
         super().__init__()
         if min(image_size) < LEAST:
@@ -79,13 +88,33 @@ class LeNet(nn.Module):
         self.activation3 = build_activation(activation)
         self.fc2 = nn.Linear(third, fourth)
         self.activation4 = build_activation(activation)
-        self.drop4 = dropout.units(unit_dropout)
-        self.fc3 = nn.Linear(fourth, classes)
+        # Apart from the published layer, whose name must not depend on dropout.
+        self.drop4 = dropout.units(unit_dropout if head == "published" else 0.0)
+        self.fc3 = (
+            build_head(
+                head,
+                features=fourth,
+                classes=classes,
+                units=head_units,
+                activation=activation,
+                unit_dropout=unit_dropout,
+            )
+            if head != "published"
+            else nn.Linear(fourth, classes)
+        )
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
+        return self.classify(self.pool(self.maps(images)))
+
+    def maps(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch unit"]:
         maps = self.drop1(self.pool1(self.activation1(self.norm1(self.conv1(images)))))
         maps = self.drop2(self.pool2(self.activation2(self.norm2(self.conv2(maps)))))
-        units = self.activation3(self.fc1(maps.flatten(1)))
-        units = self.drop4(self.activation4(self.fc2(units)))
-        scores: Tensor = self.fc3(units)
+        units: Tensor = self.activation4(self.fc2(self.activation3(self.fc1(maps.flatten(1)))))
+        return units
+
+    def pool(self, maps: Float[Tensor, "batch unit"]) -> Float[Tensor, "batch unit"]:
+        return maps
+
+    def classify(self, features: Float[Tensor, "batch unit"]) -> Float[Tensor, "batch class"]:
+        scores: Tensor = self.fc3(self.drop4(features))
         return scores

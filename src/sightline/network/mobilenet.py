@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.network import dropout
 from sightline.network.activation import build_activation
+from sightline.network.head import HeadName, build_head
 from sightline.network.normalization import NormalizationName, build_normalization
 from sightline.recipe.network import ActivationName
 
@@ -28,10 +31,14 @@ class MobileNetV2(nn.Module):
         width: factor on the maps of every layer, brought to a multiple of 8; of the last convolution only above 1.
         unit_dropout: probability to drop a unit before the last layer.
         map_dropout: probability to drop a map after each stage.
+        head: published, or linear or hidden on scaled features.
+        head_units: of the hidden layer.
 
     Source: Sandler, Howard, Zhu, Zhmoginov and Chen, MobileNetV2: Inverted residuals and linear bottlenecks (CVPR
     2018).
     """
+
+    HEAD: ClassVar[str] = "classifier"
 
     def __init__(
         self,
@@ -43,6 +50,8 @@ class MobileNetV2(nn.Module):
         normalization: NormalizationName,
         unit_dropout: float,
         map_dropout: float,
+        head: HeadName = "published",
+        head_units: int = 0,
     ) -> None:
         super().__init__()
         inputs = _rounded(STEM * width)
@@ -58,10 +67,32 @@ class MobileNetV2(nn.Module):
         features.append(_convolution(inputs, last, 1, activation, normalization))
         self.features = nn.Sequential(*features)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Sequential(dropout.units(unit_dropout), nn.Linear(last, classes))
+        self.classifier = (
+            nn.Sequential(dropout.units(unit_dropout), nn.Linear(last, classes))
+            if head == "published"
+            else build_head(
+                head,
+                features=last,
+                classes=classes,
+                units=head_units,
+                activation=activation,
+                unit_dropout=unit_dropout,
+            )
+        )
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
-        scores: Tensor = self.classifier(self.avgpool(self.features(images)).flatten(1))
+        return self.classify(self.pool(self.maps(images)))
+
+    def maps(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch map height width"]:
+        maps: Tensor = self.features(images)
+        return maps
+
+    def pool(self, maps: Float[Tensor, "batch map height width"]) -> Float[Tensor, "batch map"]:
+        averaged: Tensor = self.avgpool(maps)
+        return averaged.flatten(1)
+
+    def classify(self, features: Float[Tensor, "batch map"]) -> Float[Tensor, "batch class"]:
+        scores: Tensor = self.classifier(features)
         return scores
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.network import dropout
 from sightline.network.activation import build_activation
+from sightline.network.head import HeadName, build_head
 from sightline.network.normalization import NormalizationName, build_normalization
 from sightline.network.pooling import PoolingName, build_pooling
 from sightline.recipe.network import ActivationName
@@ -41,9 +42,13 @@ class ResNet(nn.Module):
         pooling: of the large stem; the last maps are always averaged.
         unit_dropout: probability to drop a unit before the last layer.
         map_dropout: probability to drop a map after each stage.
+        head: published, or linear or hidden on scaled features.
+        head_units: of the hidden layer.
 
     Source: He, Zhang, Ren and Sun, Deep residual learning for image recognition (CVPR 2016).
     """
+
+    HEAD: ClassVar[str] = "fc"
 
     def __init__(
         self,
@@ -58,6 +63,8 @@ class ResNet(nn.Module):
         pooling: PoolingName,
         unit_dropout: float,
         map_dropout: float,
+        head: HeadName = "published",
+        head_units: int = 0,
     ) -> None:
         super().__init__()
         blocks = BLOCKS[depth]
@@ -84,16 +91,37 @@ class ResNet(nn.Module):
         self.layer4 = _stage(kind, outputs[2], outputs[3], blocks[3], stride=2)
         self.map_dropout = dropout.maps(map_dropout)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.dropout = dropout.units(unit_dropout)
-        self.fc = nn.Linear(outputs[3], classes)
+        # Apart from the published layer, whose name must not depend on dropout.
+        self.dropout = dropout.units(unit_dropout if head == "published" else 0.0)
+        self.fc = (
+            build_head(
+                head,
+                features=outputs[3],
+                classes=classes,
+                units=head_units,
+                activation=activation,
+                unit_dropout=unit_dropout,
+            )
+            if head != "published"
+            else nn.Linear(outputs[3], classes)
+        )
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
+        return self.classify(self.pool(self.maps(images)))
+
+    def maps(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch map height width"]:
         maps = self.maxpool(self.activation(self.bn1(self.conv1(images))))
         maps = self.map_dropout(self.layer1(maps))
         maps = self.map_dropout(self.layer2(maps))
         maps = self.map_dropout(self.layer3(maps))
-        maps = self.map_dropout(self.layer4(maps))
-        scores: Tensor = self.fc(self.dropout(self.avgpool(maps).flatten(1)))
+        return self.map_dropout(self.layer4(maps))  # type: ignore[no-any-return]
+
+    def pool(self, maps: Float[Tensor, "batch map height width"]) -> Float[Tensor, "batch map"]:
+        averaged: Tensor = self.avgpool(maps)
+        return averaged.flatten(1)
+
+    def classify(self, features: Float[Tensor, "batch map"]) -> Float[Tensor, "batch class"]:
+        scores: Tensor = self.fc(self.dropout(features))
         return scores
 
 

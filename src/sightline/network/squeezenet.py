@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from jaxtyping import Float
 from torch import Tensor, cat, nn
 
 from sightline.network import dropout
 from sightline.network.activation import build_activation
+from sightline.network.head import HeadName, build_head
 from sightline.network.normalization import NormalizationName, build_normalization
 from sightline.network.pooling import PoolingName, build_pooling
 from sightline.recipe.network import ActivationName
@@ -32,10 +35,15 @@ class SqueezeNet(nn.Module):
         normalization: after every convolution but the last; none in the paper.
         unit_dropout: probability to drop a number before the last convolution.
         map_dropout: probability to drop a map before each pooling, and after the last fire module.
+        head: published, the convolution described above; or linear or hidden on the averaged maps, whose scores have
+            both signs.
+        head_units: of the hidden layer.
 
     Source: Iandola et al., SqueezeNet: AlexNet-level accuracy with 50x fewer parameters (2016); version 1.1 of the
     authors' code, with 2.4 times fewer operations.
     """
+
+    HEAD: ClassVar[str] = "classifier"
 
     def __init__(
         self,
@@ -48,6 +56,8 @@ class SqueezeNet(nn.Module):
         pooling: PoolingName,
         unit_dropout: float,
         map_dropout: float,
+        head: HeadName = "published",
+        head_units: int = 0,
     ) -> None:
         super().__init__()
         stem = nn.Conv2d(channels, STEM, _window(image_size), stride=2)
@@ -64,15 +74,38 @@ class SqueezeNet(nn.Module):
                 inputs = 2 * expanded
         self.features = nn.Sequential(*features)
         self.dropout = dropout.maps(map_dropout)
-        self.classifier = nn.Sequential(
-            dropout.units(unit_dropout),
-            nn.Conv2d(FEATURES, classes, 1),
-            build_activation(activation),
-            nn.AdaptiveAvgPool2d(1),
+        self.avgpool = nn.Identity() if head == "published" else nn.AdaptiveAvgPool2d(1)
+        self.classifier = (
+            nn.Sequential(
+                dropout.units(unit_dropout),
+                nn.Conv2d(FEATURES, classes, 1),
+                build_activation(activation),
+                nn.AdaptiveAvgPool2d(1),
+            )
+            if head == "published"
+            else build_head(
+                head,
+                features=FEATURES,
+                classes=classes,
+                units=head_units,
+                activation=activation,
+                unit_dropout=unit_dropout,
+            )
         )
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
-        scores: Tensor = self.classifier(self.dropout(self.features(images)))
+        return self.classify(self.pool(self.maps(images)))
+
+    def maps(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch map height width"]:
+        maps: Tensor = self.dropout(self.features(images))
+        return maps
+
+    def pool(self, maps: Float[Tensor, "batch map height width"]) -> Tensor:
+        pooled: Tensor = self.avgpool(maps)
+        return pooled if pooled is maps else pooled.flatten(1)
+
+    def classify(self, features: Tensor) -> Float[Tensor, "batch class"]:
+        scores: Tensor = self.classifier(features)
         return scores.flatten(1)
 
 

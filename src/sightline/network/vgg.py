@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sightline.network import dropout
 from sightline.network.activation import build_activation
+from sightline.network.head import HeadName, build_head
 from sightline.network.normalization import NormalizationName, build_normalization
 from sightline.network.pooling import PoolingName, build_pooling, halved
 from sightline.recipe.network import ActivationName
@@ -36,9 +38,13 @@ class VGG(nn.Module):
         normalization: after every convolution; dense layers have none.
         unit_dropout: probability to drop a unit before the last layer, and after every other hidden layer.
         map_dropout: probability to drop a map after each stage.
+        head: published, the dense layers described above; or linear or hidden on the averaged maps, without `hidden`.
+        head_units: of the hidden layer of head hidden.
 
     Source: Simonyan and Zisserman, Very deep convolutional networks for large-scale image recognition (ICLR 2015).
     """
+
+    HEAD: ClassVar[str] = "classifier"
 
     def __init__(
         self,
@@ -54,8 +60,11 @@ class VGG(nn.Module):
         pooling: PoolingName,
         unit_dropout: float,
         map_dropout: float,
+        head: HeadName = "published",
+        head_units: int = 0,
     ) -> None:
         super().__init__()
+        hidden = hidden if head == "published" else ()
         features: list[nn.Module] = []
         size = image_size
         for width, count in zip(widths, convolutions, strict=True):
@@ -81,10 +90,31 @@ class VGG(nn.Module):
             classifier += [nn.Linear(inputs, units), build_activation(activation), dropout.units(unit_dropout)]
             inputs = units
         # Apart from the classifier: its layers' names must not depend on dropout.
-        self.dropout = dropout.units(0.0 if hidden else unit_dropout)
-        self.classifier = nn.Sequential(*classifier, nn.Linear(inputs, classes))
+        self.dropout = dropout.units(0.0 if hidden or head != "published" else unit_dropout)
+        self.classifier = (
+            build_head(
+                head,
+                features=inputs,
+                classes=classes,
+                units=head_units,
+                activation=activation,
+                unit_dropout=unit_dropout,
+            )
+            if head != "published"
+            else nn.Sequential(*classifier, nn.Linear(inputs, classes))
+        )
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
-        maps = self.avgpool(self.features(images))
-        scores: Tensor = self.classifier(self.dropout(maps.flatten(1)))
+        return self.classify(self.pool(self.maps(images)))
+
+    def maps(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch map height width"]:
+        maps: Tensor = self.features(images)
+        return maps
+
+    def pool(self, maps: Float[Tensor, "batch map height width"]) -> Float[Tensor, "batch feature"]:
+        averaged: Tensor = self.avgpool(maps)
+        return averaged.flatten(1)
+
+    def classify(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch class"]:
+        scores: Tensor = self.classifier(self.dropout(features))
         return scores

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 from torch.optim import Optimizer
 
@@ -17,16 +19,26 @@ from sightline.recipe import optimizer as recipe
 from sightline.recipe.choices import settled
 
 
-def build(section: recipe.Optimizer, module: nn.Module) -> Optimizer:
+def build(
+    section: recipe.Optimizer, module: nn.Module, *, rate_factors: Mapping[str, float] | None = None
+) -> Optimizer:
     """Return the update rule of a resolved `section` over the trainable parameters of `module`.
 
-    Move the module to its device first. Clipping is the loop's part: see `clip_norm`.
+    Move the module to its device first. Clipping is the loop's part: see `clip_norm`. So is the rate, which it sets to
+    the schedule's times the group's `rate_factor`.
+
+    Args:
+        section: of the recipe.
+        module: the network.
+        rate_factors: of parameters whose rate is not the schedule's, by name.
 
     Raises:
         ValueError: the learning rate is still "auto", or nothing in `module` can be trained.
     """
     rate = settled(section.learning_rate)
-    groups = parameter_groups(module, weight_decay=section.weight_decay, decayed=section.decayed)
+    groups = parameter_groups(
+        module, weight_decay=section.weight_decay, decayed=section.decayed, rate_factors=rate_factors or {}
+    )
     if not groups:
         raise ValueError("found no trainable parameter; wanted at least one with requires_grad")
     fused = fusible(module)

@@ -45,6 +45,12 @@ class Data(Choices):
     test_fraction: Fraction = Field(
         default=0.15, description="Share held out for the final figure, where the source has no test set."
     )
+    training_per_class: int = Field(
+        default=0,
+        ge=0,
+        description="Training pictures of each class at most, to see how few are enough; the others are for the test, "
+        "or unused where the source has a test set. 0: all.",
+    )
     seed: int = Field(
         default=0, ge=0, lt=2**63, description="Seed of the split; another seed divides the pictures anew."
     )
@@ -74,6 +80,11 @@ class Data(Choices):
 class Preprocessing(Choices):
     """Statistics of the training split, applied again at inference. Order: center, scale, decorrelate."""
 
+    statistics: Literal["auto", "fitted", "inherited"] = Field(
+        default="auto",
+        description="fitted to the training split; or inherited: those that transferred weights were trained with. "
+        "auto: inherited where there are such.",
+    )
     center: Literal["none", "channel", "pixel"] = Field(
         default="channel", description="Subtract the training mean: one number per channel, or a mean image (pixel)."
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sightline.recipe.network import Network
+
 
 @dataclass(frozen=True)
 class DataFacts:
@@ -34,3 +36,22 @@ class Machine:
     threads: int
     bfloat16: bool
     """The device multiplies matrices in bfloat16 natively (AVX512-BF16, AMX, Ampere and later)."""
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What is known of weights that a training begins from."""
+
+    origin: str
+    """What they are called."""
+    digest: str
+    network: Network
+    """The section that builds the network they belong to."""
+    channels: int
+    """Of the pictures they were trained on."""
+    image_size: tuple[int, int] | None
+    """Height and width of those pictures; None where it is not known."""
+    statistics: str
+    """Whose statistics the pictures were standardized with, in a few words; empty where it is not known."""
+    classes: tuple[str, ...]
+    """Names of the classes they tell apart; empty where they are not known."""

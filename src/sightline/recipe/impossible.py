@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sightline.recipe.network import MobileNetV2, ResNet
+from sightline.recipe.network import VGG, MobileNetV2, ResNet, Timm
 from sightline.recipe.operations import NEEDS_COLOR, Operation
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 BLACK = 0
 WHITENING_EPSILON = 1e-2
+HEAD_UNITS = 256
+UNUSED_TRANSFER = {"depth": "both", "views": 1, "head_epochs": 1}
+"""What `"auto"` comes to where no weights are transferred."""
 
 
 def batch_of_one_with_batch_normalization(recipe: Recipe) -> str | None:
@@ -119,6 +122,66 @@ def decayed_by_nothing(recipe: Recipe) -> str | None:
     )
 
 
+def transfer_without_weights(recipe: Recipe) -> str | None:
+    """How to transfer means nothing where there is nothing to transfer."""
+    section = recipe.transfer
+    if section.weights:
+        return None
+    fields = type(section).model_fields
+    chosen = {key: getattr(section, key) for key in fields}
+    idle = [key for key, value in chosen.items() if value not in (fields[key].default, UNUSED_TRANSFER.get(key))]
+    if idle:
+        return (
+            f"transfer.{idle[0]}: found {chosen[idle[0]]} without transfer.weights, so that nothing is transferred; "
+            "wanted transfer.weights too, or neither."
+        )
+    if recipe.preprocessing.statistics == "inherited":
+        return (
+            'preprocessing.statistics: found "inherited" without transfer.weights, so that there is nothing to inherit '
+            'from; wanted "fitted", or weights.'
+        )
+    return None
+
+
+def hidden_layers_twice(recipe: Recipe) -> str | None:
+    """The dense layers of vgg are part of its published head."""
+    network = recipe.network
+    if not isinstance(network, VGG) or not network.hidden or network.head not in ("linear", "hidden"):
+        return None
+    return (
+        f'network.hidden: found {list(network.hidden)} with network.head "{network.head}", which takes the place of '
+        'these layers; wanted head "published", or no hidden.'
+    )
+
+
+def units_of_no_layer(recipe: Recipe) -> str | None:
+    """Only the hidden head has units to be counted."""
+    network = recipe.network
+    if network.head == "hidden" or network.head_units == HEAD_UNITS:
+        return None
+    return (
+        f'network.head_units: found {network.head_units} with network.head "{network.head}", which has no hidden '
+        'layer; wanted head "hidden", or no head_units.'
+    )
+
+
+def what_timm_decides(recipe: Recipe) -> str | None:
+    """An architecture of timm is built as timm builds it; the head alone is ours."""
+    network = recipe.network
+    if not isinstance(network, Timm):
+        return None
+    own = {"activation": "relu", "normalization": "batch", "pooling": "max", "dropout_where": "classifier"}
+    if network.head == "hidden":
+        del own["activation"]  # of the hidden layer
+    key = next((key for key, usual in own.items() if getattr(network, key) != usual), None)
+    if key is None:
+        return None
+    return (
+        f'network.{key}: found "{getattr(network, key)}" with an architecture of timm, which has its own; wanted '
+        f"another network, or no {key}."
+    )
+
+
 PAIRS: tuple[Callable[[Recipe], str | None], ...] = (
     batch_of_one_with_batch_normalization,
     more_parts_than_pictures,
@@ -128,4 +191,8 @@ PAIRS: tuple[Callable[[Recipe], str | None], ...] = (
     color_without_color,
     pooling_where_nothing_is_pooled,
     decayed_by_nothing,
+    transfer_without_weights,
+    hidden_layers_twice,
+    units_of_no_layer,
+    what_timm_decides,
 )

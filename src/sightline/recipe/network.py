@@ -84,6 +84,12 @@ class NetworkChoices(Choices):
     pooling: Literal["max", "average"] = Field(
         default="max", description="How stages shrink their maps (for resnet: in the stem)."
     )
+    head: Literal["auto", "published", "linear", "hidden"] = Field(
+        default="auto",
+        description="The last layers. published: the architecture's own; linear: one dense layer on averaged maps; "
+        "hidden: one hidden layer before it. auto: published; in transfer learning linear.",
+    )
+    head_units: Width = Field(default=256, description="Units of the hidden layer of head hidden.")
 
 
 class AutoNetwork(NetworkChoices):
@@ -161,7 +167,21 @@ class MobileNetV2(NetworkChoices):
     )
 
 
+class Timm(NetworkChoices):
+    """An architecture of the library timm, whose activation, normalization and pooling are its own."""
+
+    name: Literal["timm"] = "timm"
+    architecture: str = Field(
+        default="resnet18",
+        # A plain name: timm would take addresses of other places, too, and run what they say.
+        pattern=r"^[a-z0-9][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)?$",
+        max_length=120,
+        title="a name that timm lists",
+        description="As timm.list_models() has it, such as convnext_tiny; a tag of its weights may follow a dot.",
+    )
+
+
 Network = Annotated[
-    Annotated[AutoNetwork | LeNet | VGG | ResNet | SqueezeNet | MobileNetV2, Field(discriminator="name")],
+    Annotated[AutoNetwork | LeNet | VGG | ResNet | SqueezeNet | MobileNetV2 | Timm, Field(discriminator="name")],
     BeforeValidator(named("auto")),
 ]

@@ -11,6 +11,7 @@ from sightline.recipe.impossible import PAIRS
 from sightline.recipe.network import AutoNetwork, Network
 from sightline.recipe.optimizer import AdamW, Loss, OneCycle, Optimizer, Schedule
 from sightline.recipe.training import Training
+from sightline.recipe.transfer import Transfer
 
 
 class Recipe(Choices):
@@ -28,6 +29,7 @@ class Recipe(Choices):
     optimizer: Optimizer = Field(default_factory=AdamW, description="How weights follow the gradient.")
     schedule: Schedule = Field(default_factory=OneCycle, description="How the rate changes over the training.")
     training: Training = Field(default_factory=Training, description="How long, how and on what.")
+    transfer: Transfer = Field(default_factory=Transfer, description="What is learned from, besides the pictures.")
 
     @model_validator(mode="after")
     def _can_be_honored(self) -> Recipe:

@@ -1,13 +1,13 @@
 """Training: prepare, loop, evaluate, and the run it leaves."""
 
 from sightline.training.assembly import start
-from sightline.training.events import EpochEnd, EpochStart, Event, StepEnd, Stopped
+from sightline.training.events import EpochEnd, EpochStart, Event, StageStart, StepEnd, Stopped
 from sightline.training.judge import Judgment, judge
 from sightline.training.metrics import Metrics, measure
 from sightline.training.prepare import Prepared, Survey, prepare, survey
 from sightline.training.resolve import Resolved, resolve
 from sightline.training.resume import resume
-from sightline.training.run import Run, train
+from sightline.training.run import Run, train, transfer
 from sightline.training.session import Session
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Resolved",
     "Run",
     "Session",
+    "StageStart",
     "StepEnd",
     "Stopped",
     "Survey",
@@ -31,4 +32,5 @@ __all__ = [
     "start",
     "survey",
     "train",
+    "transfer",
 ]

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
 from sightline import augmentation, network, optimization, preprocessing
 from sightline.augmentation.layout import png
+from sightline.data import Progress, Silent
 from sightline.errors import RecipeError
 from sightline.recipe import Recipe, write_recipe
 from sightline.recipe.choices import settled
@@ -23,17 +25,26 @@ from sightline.training.memory import FEWEST, OF_ALL
 from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved, with_batch_size, with_epochs
 from sightline.training.session import Session
+from sightline.training.stage import Stage
 from sightline.training.state import begin
-from sightline.training.step import Forward, Standardize, make_step
+from sightline.training.step import Forward, Objective, Standardize, Step, in_bfloat16, make_step, supervised
+from sightline.training.transfer_stages import TransferStages
+from sightline.transfer_learning import Fit, fit
 from sightline.writing import write_whole
 
 
-def start(prepared: Prepared, path: Path) -> Session:
-    """Return the training that `prepared` describes, before its first step, with its files in the run's directory."""
-    session = assemble(prepared, prepared.resolved, path)
+def start(prepared: Prepared, path: Path, *, progress: Progress | None = None) -> Session:
+    """Return the training that `prepared` describes, before its first step, with its files in the run's directory.
+
+    Args:
+        prepared: what it stands on.
+        path: the run's directory.
+        progress: told of what takes long before the first step.
+    """
+    session = assemble(prepared, prepared.resolved, path, progress=progress)
     if (fitted := _within_memory(session)) is not None:
         prepared = replace(prepared, resolved=fitted)
-        session = assemble(prepared, fitted, path)
+        session = assemble(prepared, fitted, path, progress=progress)
     if prepared.resolved.recipe.training.time_budget_minutes > 0:
         # The steps that are timed change the weights, so the training itself is put together afresh.
         session = assemble(prepared, _within_budget(session), path)
@@ -84,7 +95,7 @@ def _within_budget(session: Session) -> Resolved:
     session.state.network.train()
     with session.numerics(), session.enough_memory():
         records = split.train[:batch_size]
-        seconds = seconds_per_step(lambda: session.step(session.state, session.feed.load(1, records), 0.0))
+        seconds = seconds_per_step(lambda: session.stage.step(session.state, session.feed.load(1, records), 0.0))
     epochs = epochs_within(
         minutes, seconds=seconds, batch_size=batch_size, training=len(split.train), validation=len(split.validation)
     )
@@ -92,19 +103,17 @@ def _within_budget(session: Session) -> Resolved:
     return with_epochs(session.resolved, epochs, reason)
 
 
-def assemble(prepared: Prepared, resolved: Resolved, path: Path) -> Session:
-    """Return a training before its first step; nothing is written."""
+def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Progress | None = None) -> Session:
+    """Return a training before its first step; nothing is written.
+
+    Raises:
+        ModelFileError: the weights to begin from are those of another network.
+        RecipeError: a choice that this machine cannot honor.
+    """
     recipe = resolved.recipe
     training = recipe.training
     device = settled(training.device)
-    classes = len(prepared.catalogue.class_names)
-    made = network.build(
-        recipe.network,
-        channels=settled(recipe.data.channels),
-        classes=classes,
-        image_size=prepared.height_width,
-    )
-    network.initialize(made, network.build_scheme(recipe.network), seed=training.seed)
+    made, fitted = _network(prepared, recipe)
     made = made.to(device)
     if training.channels_last:
         made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -115,19 +124,63 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path) -> Session:
         )
     forward: Forward = torch.compile(made) if training.compile else made
     standardize = _standardize(prepared, device, channels_last=bool(settled(training.channels_last)))
-    state = begin(made, optimization.build(recipe.optimizer, made), averaged=training.weight_averaging > 0)
-    step = make_step(
-        forward=forward,
-        loss=_loss(prepared, recipe, device),
-        device=device,
-        bfloat16=training.precision == "bfloat16",
-        clip_norm=recipe.optimizer.clip_norm,
-        average_decay=training.weight_averaging,
-        seed=training.seed,
-    )
     # On a processor, preparing ahead would compete with the network for the same cores.
     feed = Feed(prepared, standardize, device, ahead=0 if device == "cpu" else AHEAD)
-    return Session(prepared, resolved, path, state, feed, forward, step, exact=training.deterministic)
+    loss = _loss(prepared, recipe, device)
+
+    def lowered(part: Forward) -> Forward:
+        return in_bfloat16(part, device) if training.precision == "bfloat16" else part
+
+    def step(objective: Objective, l2_sp: float = 0.0) -> Step:
+        return make_step(
+            objective=objective,
+            device=device,
+            clip_norm=recipe.optimizer.clip_norm,
+            average_decay=training.weight_averaging,
+            seed=training.seed,
+            l2_sp=l2_sp,
+        )
+
+    stages: tuple[Stage, ...]
+    if prepared.weights is not None and fitted is not None:
+        stages = TransferStages(
+            prepared=prepared,
+            recipe=recipe,
+            weights=prepared.weights,
+            network=made,
+            fitted=fitted,
+            forward=lowered(forward),
+            lowered=lowered,
+            feed=feed,
+            loss=loss,
+            make_step=step,
+            progress=progress or Silent(),
+        ).stages()
+    else:
+        stages = (
+            Stage(
+                epochs=1 if training.epochs == "auto" else training.epochs,  # a time budget is not settled yet
+                learning_rate=settled(recipe.optimizer.learning_rate),
+                begin=lambda: optimization.build(recipe.optimizer, made),
+                feed=feed,
+                step=step(supervised(lowered(forward), loss)),
+                mode=lambda _: _train(made),
+            ),
+        )
+    state = begin(made, stages[0].begin(), averaged=training.weight_averaging > 0)
+    return Session(prepared, resolved, path, state, feed, forward, stages, exact=training.deterministic)
+
+
+def _network(prepared: Prepared, recipe: Recipe) -> tuple[nn.Module, Fit | None]:
+    """Return the network as it begins: drawn, and filled with the weights to begin from, where there are such."""
+    made = network.build(
+        recipe.network,
+        channels=settled(recipe.data.channels),
+        classes=len(prepared.catalogue.class_names),
+        image_size=prepared.height_width,
+    )
+    network.initialize(made, network.build_scheme(recipe.network), seed=recipe.training.seed)
+    return made, None if prepared.weights is None else fit(made, prepared.weights)
 
 
 def _standardize(prepared: Prepared, device: str, *, channels_last: bool) -> Standardize:
@@ -143,3 +196,7 @@ def _loss(prepared: Prepared, recipe: Recipe, device: str) -> LossFunction:
         balanced = balanced_weights(labels, len(prepared.catalogue.class_names))
         weights = torch.from_numpy(balanced).float().to(device)
     return cross_entropy(label_smoothing=recipe.loss.label_smoothing, class_weights=weights)
+
+
+def _train(network: nn.Module) -> None:
+    network.train()

@@ -53,7 +53,12 @@ def taken(state: State, about: Mapping[str, Any], *, gradients: bool = False) ->
         gradients: those of the last step too, for a person to look at.
     """
     tensors: dict[str, NDArray[Any]] = {}
-    groups = {"network": state.network.state_dict(), "average": state.average or {}, "best": state.best}
+    groups = {
+        "network": state.network.state_dict(),
+        "average": state.average or {},
+        "best": state.best,
+        "start": state.start,
+    }
     for group, weights in groups.items():
         tensors |= {f"{group}/{name}": _copied(tensor) for name, tensor in weights.items()}
     if gradients:
@@ -73,6 +78,9 @@ def taken(state: State, about: Mapping[str, Any], *, gradients: bool = False) ->
         "right": state.right,
         "best_loss": None if state.best_loss == float("inf") else state.best_loss,
         "best_epoch": state.best_epoch,
+        "stage": state.stage,
+        "stage_epoch": state.stage_epoch,
+        "stage_step": state.stage_step,
         "averaged": state.average is not None,
         "optimizer": plain,
     }
@@ -80,13 +88,13 @@ def taken(state: State, about: Mapping[str, Any], *, gradients: bool = False) ->
 
 
 def put_back(checkpoint: Checkpoint, state: State) -> None:
-    """Bring a state that was begun in the same way to where the checkpoint was taken.
+    """Bring a state that was begun in the same way, and has entered the same stage, to where the checkpoint was taken.
 
     Raises:
         TrainingError: the checkpoint is of another network or optimizer.
     """
     counters = checkpoint.about["state"]
-    groups: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "best": {}, "optimizer": {}}
+    groups: dict[str, dict[str, Tensor]] = {name: {} for name in ("network", "average", "best", "start", "optimizer")}
     for name, values in checkpoint.tensors.items():
         group, _, rest = name.partition("/")
         groups[group][rest] = torch.from_numpy(values.copy())
@@ -107,10 +115,13 @@ def put_back(checkpoint: Checkpoint, state: State) -> None:
     device = next(iter(state.network.state_dict().values())).device
     state.average = {n: t.to(device) for n, t in groups["average"].items()} if counters["averaged"] else None
     state.best = {name: tensor.to(device) for name, tensor in groups["best"].items()}
+    state.start = {name: tensor.to(device) for name, tensor in groups["start"].items()}
     state.epoch, state.step = counters["epoch"], counters["step"]
     state.loss_sum, state.right = counters["loss_sum"], counters["right"]
     state.best_loss = float("inf") if counters["best_loss"] is None else counters["best_loss"]
     state.best_epoch = counters["best_epoch"]
+    state.stage, state.stage_epoch = counters["stage"], counters["stage_epoch"]
+    state.stage_step = counters["stage_step"]
 
 
 def write(folder: Path, checkpoint: Checkpoint, *, kept: int) -> Path:

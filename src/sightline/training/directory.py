@@ -22,14 +22,16 @@ CATALOGUE = "catalogue.csv"
 REFUSED = "refused.csv"
 MODEL = "model.safetensors"
 SHEET = "augmentation.png"
+TRANSFER = "transfer.json"
+TRANSFER_PLOT = "transfer.png"
 TIMES = "times.jsonl"
 CHECKPOINTS = "checkpoints"
 RUNS = Path("runs")
 """Where runs go that are not told where."""
 LOCK, OWNER, PROBE = ".lock", ".owner", ".writable"
-LASTING = (RECIPE, CATALOGUE, REFUSED, SHEET, EVENTS, MODEL)
+LASTING = (RECIPE, CATALOGUE, REFUSED, SHEET, TRANSFER, EVENTS, MODEL)
 """Files that are the same for whoever repeats the run, to the last byte."""
-FILES = (sums.NAME, TIMES, *LASTING)
+FILES = (sums.NAME, TIMES, TRANSFER_PLOT, *LASTING)
 
 
 @contextlib.contextmanager

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
 from sightline.training.metrics import Metrics, measure
 
-Logits = Callable[[UInt8[Tensor, "image height width channel"]], Tensor]
-Gather = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+Logits = Callable[[Tensor], Tensor]
+Gather = Callable[[NDArray[np.int64]], NDArray[Any]]
 
 
 def evaluate(
@@ -22,8 +22,8 @@ def evaluate(
     """Return the metrics of a network over `records`.
 
     Args:
-        logits: pixels of a batch to unnormalized log-probabilities; already in inference mode.
-        gather: pixels of records, uint8, shape (image, height, width, channel).
+        logits: what `gather` returns to unnormalized log-probabilities; already in inference mode.
+        gather: pixels of records, uint8, shape (image, height, width, channel); or features of them.
         records: positions in the catalogue, at least one.
         labels: the true class of every picture of the catalogue.
         batch_size: pictures looked at together.

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sightline.training.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class StageStart:
+    """A stage of transfer learning begins, or goes on."""
+
+    name: str
+    """`head` or `all`."""
+    number: int
+    """1 for the first."""
+    of: int
+    epochs: int
+    learning_rate: float
+    """At the peak of the schedule, of the layer that has the largest."""
+    trained: int
+    """Numbers that are trained."""
+    frozen: int
+    """Numbers that stay as they are."""
+    batch_norm: str
+    """What happens to the statistics of batch normalization, in a sentence; empty where there is none."""
+    rates: Mapping[str, float]
+    """Of each layer that is trained, from the input to the head, at the peak."""
+    says: tuple[str, ...]
+    """What else is to be known, one sentence each."""
 
 
 @dataclass(frozen=True)
@@ -60,4 +85,4 @@ class Stopped:
     step: int
 
 
-Event = EpochStart | StepEnd | EpochEnd | Stopped
+Event = StageStart | EpochStart | StepEnd | EpochEnd | Stopped

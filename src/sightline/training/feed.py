@@ -18,6 +18,7 @@ from sightline.recipe.choices import settled
 from sightline.training.prepare import Prepared
 from sightline.training.step import Mixture, Shard, Standardize
 
+MIXING = ("mixup", "cutmix")
 AHEAD = 2
 """Batches that are prepared while an accelerator is busy with another."""
 
@@ -51,9 +52,10 @@ class Feed:
         # Batch normalization has nothing to compare a single picture with.
         least = 2 if recipe.network.normalization == "batch" else 1
         parts = min(recipe.training.gradient_accumulation, max(1, len(records) // least))
-        return self._shard(epoch, records).divided(parts)
+        return self.shard(epoch, records).divided(parts)
 
-    def _shard(self, epoch: int, records: NDArray[np.int64]) -> Shard:
+    def shard(self, epoch: int, records: NDArray[np.int64]) -> Shard:
+        """Return a batch undivided."""
         prepared = self.prepared
         labels = prepared.catalogue.labels
         chosen = prepared.resolved.recipe.augmentation
@@ -63,11 +65,24 @@ class Feed:
         plan = self.plan(epoch, records)
         shown = np.concatenate([records, prepared.split.train[plan.others]])
         inputs = self._rendered(prepared.training_pixels.gather(shown), plan)
-        mixture = None
-        if plan.mixes:
-            partners = labels[shown[np.where(plan.partner >= 0, plan.partner, np.arange(plan.own))]]
-            mixture = Mixture(self._tensor(partners), torch.from_numpy(plan.weight).float().to(self.device))
+        mixture = self._mixture(plan, shown) if plan.mixes else None
         return Shard(inputs, self._tensor(labels[records]), mixture)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether pictures may be mixed with others."""
+        return any(each.name in MIXING for each in self.prepared.resolved.recipe.augmentation.operations)
+
+    def mixture(self, epoch: int, records: NDArray[np.int64]) -> Mixture | None:
+        """Return what else is in the pictures of a batch in an epoch; None where nothing is."""
+        plan = self.plan(epoch, records)
+        shown = np.concatenate([records, self.prepared.split.train[plan.others]])
+        return self._mixture(plan, shown) if plan.mixes else None
+
+    def _mixture(self, plan: Plan, shown: NDArray[np.int64]) -> Mixture:
+        labels = self.prepared.catalogue.labels
+        partners = labels[shown[np.where(plan.partner >= 0, plan.partner, np.arange(plan.own))]]
+        return Mixture(self._tensor(partners), torch.from_numpy(plan.weight).float().to(self.device))
 
     def plan(self, epoch: int, records: NDArray[np.int64]) -> Plan:
         """Return how pictures are augmented in an epoch; the standardization is in it where channels allow."""

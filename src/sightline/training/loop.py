@@ -28,6 +28,7 @@ def train(
     learning_rate: Callable[[int], float],
     judge: Callable[[State], Metrics | None],
     describe: Callable[[NDArray[np.int64]], str],
+    mode: Callable[[int], None],
 ) -> Iterator[Event]:
     """Train `state` in place from where it stands to `epochs`, and yield what happens.
 
@@ -40,6 +41,7 @@ def train(
         learning_rate: of each step, counted from 0.
         judge: metrics on the validation pictures, or None where there are none.
         describe: names the pictures of a batch for a message.
+        mode: puts the network into the mode that an epoch is trained in.
 
     Raises:
         TrainingError: a loss or gradient that is not finite. The weights are as they were before that step.
@@ -49,10 +51,10 @@ def train(
         order = batches(epoch)
         images = sum(len(records) for records in order)
         yield EpochStart(epoch, epochs, len(order), images)
-        state.network.train()
+        mode(epoch)
         # A training that goes on may stand within an epoch: the steps before were taken by an earlier process.
         rest = order[state.step - state.epoch * len(order) :]
-        rate = learning_rate(max(state.step - 1, 0))
+        rate = 0.0 if rest else learning_rate(state.step - 1)
         for records, shards in zip(rest, feed(epoch, rest), strict=True):
             rate = learning_rate(state.step)
             judged = step(state, shards, rate)

@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline import augmentation, data, preprocessing
+from sightline import augmentation, data, preprocessing, transfer_learning
 from sightline.data import Catalogue, Pixels, Progress, Silent, Split
 from sightline.errors import DataError, RecipeError
 from sightline.recipe import Recipe
 from sightline.recipe.choices import Auto, settled
 from sightline.recipe.facts import DataFacts, Machine
 from sightline.training import directory
+from sightline.training.forgetting import require_validation, source_pictures
 from sightline.training.hardware import machine
+from sightline.training.held_out import HeldOut
 from sightline.training.resolve import Resolved, resolve
+from sightline.transfer_learning import Weights
 
 FITTING_BATCH = 256
 
@@ -29,11 +32,15 @@ class Survey:
 
     place: str
     """Where the source is, from wherever it is looked for again."""
+    folder: str
+    """Where relative paths in the recipe begin."""
     catalogue: Catalogue
     split: Split
     facts: DataFacts
     machine: Machine
     resolved: Resolved
+    weights: Weights | None
+    """That the training begins from, where they were trained before."""
 
     @property
     def limits(self) -> data.Limits:
@@ -49,6 +56,7 @@ class Prepared:
     source: str
     """What it is called."""
     place: str
+    folder: str
     """As in `Survey`."""
     catalogue: Catalogue
     split: Split
@@ -59,7 +67,14 @@ class Prepared:
     facts: DataFacts
     machine: Machine
     resolved: Resolved
+    weights: Weights | None
     statistics: preprocessing.Statistics
+    remarks: tuple[str, ...]
+    """What speaks against how the pictures and transferred weights go together, one sentence each."""
+    source_pictures: HeldOut | None
+    """That forgetting is measured on, where the recipe names such."""
+    cache: Path | None
+    """Folder for what is computed once; None for the user's."""
     data_digest: str
     """Of the catalogue before decoding, by which the same source is known again."""
 
@@ -69,7 +84,14 @@ class Prepared:
         return pair(self.resolved.recipe.data.image_size)
 
 
-def survey(source: Any, recipe: Recipe, *, progress: Progress | None = None, reread: bool = False) -> Survey:
+def survey(
+    source: Any,
+    recipe: Recipe,
+    *,
+    progress: Progress | None = None,
+    reread: bool = False,
+    folder: Path | None = None,
+) -> Survey:
     """Read and check every picture's header, split, and resolve the recipe.
 
     Args:
@@ -77,12 +99,16 @@ def survey(source: Any, recipe: Recipe, *, progress: Progress | None = None, rer
         recipe: as the user wrote it.
         progress: told of the long parts.
         reread: read every file anew, even one that has not changed by its stamp since it was read before.
+        folder: where relative paths in the recipe begin; None for where this process is.
 
     Raises:
         DataError: the source cannot be trained on.
         RecipeError: the recipe asks for what this machine or these pictures cannot give.
     """
     progress = progress or Silent()
+    folder = (folder or Path()).resolve()
+    named = recipe.transfer.weights
+    weights = transfer_learning.read(named, folder=folder) if named else None
     wanted_threads = recipe.training.threads
     device = machine(recipe.training.device, None if wanted_threads == "auto" else wanted_threads)
     if recipe.data.decoder != "auto":
@@ -102,8 +128,15 @@ def survey(source: Any, recipe: Recipe, *, progress: Progress | None = None, rer
             f"training.early_stopping: found {recipe.training.early_stopping}, but nothing is held out for "
             "validation, so that nothing could ever stop it. Hold something out: --set data.validation_fraction=0.1"
         )
-    resolved = resolve(recipe, facts, device, decoder=data.best_decoder())
-    return Survey(directory.place_of(source), catalogue, split, facts, device, resolved)
+    require_validation(recipe, len(split.validation))
+    resolved = resolve(
+        recipe,
+        facts,
+        device,
+        decoder=data.best_decoder(),
+        source=weights.facts if weights is not None else None,
+    )
+    return Survey(directory.place_of(source), str(folder), catalogue, split, facts, device, resolved, weights)
 
 
 def prepare(surveyed: Survey, *, cache: Path | None = None, progress: Progress | None = None) -> Prepared:
@@ -136,9 +169,14 @@ def prepare(surveyed: Survey, *, cache: Path | None = None, progress: Progress |
         progress.start("making augmentation ready (half a minute the first time on a machine)", None)
         augmentation.make_ready()
         progress.finish()
+    held = source_pictures(
+        recipe, surveyed.weights, folder=Path(surveyed.folder), threads=surveyed.machine.threads, progress=progress
+    )
+    statistics, remarks = _statistics(stored.pixels, split.train, surveyed, progress)
     return Prepared(
         source=catalogue.source.name,
         place=surveyed.place,
+        folder=surveyed.folder,
         catalogue=catalogue,
         split=split,
         pixels=stored.pixels,
@@ -146,7 +184,11 @@ def prepare(surveyed: Survey, *, cache: Path | None = None, progress: Progress |
         facts=data.facts(catalogue, split),
         machine=surveyed.machine,
         resolved=surveyed.resolved,
-        statistics=_fit(stored.pixels, split.train, recipe, progress),
+        weights=surveyed.weights,
+        statistics=statistics,
+        remarks=remarks,
+        source_pictures=held,
+        cache=cache,
         data_digest=surveyed.catalogue.digest,
     )
 
@@ -183,7 +225,23 @@ def _divide(catalogue: Catalogue, recipe: Recipe) -> Split:
         seed=recipe.data.seed,
         validation_fraction=recipe.data.validation_fraction,
         test_fraction=recipe.data.test_fraction,
+        training_per_class=recipe.data.training_per_class,
     )
+
+
+def _statistics(
+    pixels: Pixels, training: NDArray[np.int64], surveyed: Survey, progress: Progress
+) -> tuple[preprocessing.Statistics, tuple[str, ...]]:
+    """Return the statistics that the recipe wants, and what is to be said of how they fit."""
+    recipe, weights = surveyed.resolved.recipe, surveyed.weights
+    fitted = _fit(pixels, training, recipe, progress)
+    if weights is None:
+        return fitted, ()
+    remarks = transfer_learning.overlapping(weights, surveyed.catalogue.class_names)
+    if recipe.preprocessing.statistics == "fitted" or weights.statistics is None:
+        return fitted, remarks
+    inherited = transfer_learning.for_channels(weights.statistics, settled(recipe.data.channels))
+    return inherited, (*remarks, *transfer_learning.unlike(inherited, fitted))
 
 
 def _fit(pixels: Pixels, training: NDArray[np.int64], recipe: Recipe, progress: Progress) -> preprocessing.Statistics:

@@ -21,7 +21,8 @@ MOVED = "moved to another side of the split, or of other classes"
 
 def write(path: Path, catalogue: Catalogue, split: Split) -> None:
     """Write which picture is on which side of the split, and which were left out and why."""
-    sides = np.full(len(catalogue.index), "train", dtype="<U10")
+    sides = np.full(len(catalogue.index), "unused", dtype="<U10")
+    sides[split.train] = "train"
     sides[split.validation] = "validation"
     sides[split.test] = "test"
     names, classes = catalogue.source.names, catalogue.class_names

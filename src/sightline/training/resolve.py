@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sightline.errors import RecipeError
@@ -11,11 +11,13 @@ from sightline.network import scheme_for
 from sightline.network.activation import GAINS
 from sightline.recipe import Recipe, policies
 from sightline.recipe.augmentation import Augmentation
-from sightline.recipe.facts import DataFacts, Machine
+from sightline.recipe.facts import DataFacts, Machine, SourceFacts
 from sightline.recipe.impossible import gray_refuses
 from sightline.recipe.network import AutoInitialization, AutoNetwork, NetworkChoices, Orthogonal, ResNet
 from sightline.recipe.rates import usual_rate
 from sightline.recipe.toml import from_fields
+from sightline.training import resolve_transfer
+from sightline.training.settling import Settling
 
 LARGEST_SIDE = {"cpu": 64, "mps": 128, "cuda": 224}
 SMALLEST_SIDE = 8
@@ -34,21 +36,9 @@ class Resolved:
     """As the user wrote it."""
 
 
-@dataclass
-class _Choices:
-    """The fields of a recipe on their way to definite values."""
-
-    fields: dict[str, dict[str, Any]]
-    reasons: dict[str, str] = field(default_factory=dict)
-
-    def settle(self, path: str, value: Any, reason: str) -> None:
-        section, name = path.split(".")
-        if self.fields[section][name] == "auto":
-            self.fields[section][name] = value
-            self.reasons[path] = reason
-
-
-def resolve(recipe: Recipe, facts: DataFacts, machine: Machine, *, decoder: str) -> Resolved:
+def resolve(
+    recipe: Recipe, facts: DataFacts, machine: Machine, *, decoder: str, source: SourceFacts | None = None
+) -> Resolved:
     """Return `recipe` with every `"auto"` settled.
 
     Args:
@@ -56,6 +46,7 @@ def resolve(recipe: Recipe, facts: DataFacts, machine: Machine, *, decoder: str)
         facts: of the data, after the split.
         machine: the device the training will run on.
         decoder: the JPEG decoder that is installed.
+        source: the weights that the training begins from; None where the recipe names none.
 
     A policy of augmentation becomes the list of its operations, so that the resolved recipe says what was done even
     where a later version's policy does something else.
@@ -63,9 +54,21 @@ def resolve(recipe: Recipe, facts: DataFacts, machine: Machine, *, decoder: str)
     With a time budget the number of epochs stays open for `with_epochs`, which needs the measured speed.
 
     Raises:
-        RecipeError: an operation on color is listed, and every picture is gray.
+        RecipeError: an operation on color is listed, and every picture is gray; or what the recipe wants does not go
+            together with the weights.
+        ModelFileError: the weights are others than those that the recipe names.
     """
-    chosen = _Choices(recipe.model_dump(mode="json"))
+    asked, automatic = recipe, isinstance(recipe.network, AutoNetwork)
+    if source is not None:
+        recipe = resolve_transfer.with_network_of(recipe, source)
+    chosen = Settling(recipe.model_dump(mode="json"))
+    if source is not None:
+        if automatic:
+            chosen.reasons["network"] = f"what {source.origin} was trained as"
+        resolve_transfer.settle_first(chosen, facts, machine, source)
+        resolve_transfer.settle_length(chosen, facts)
+    else:
+        resolve_transfer.settle_unused(chosen)
     _data(chosen, facts, machine, decoder)
     size = chosen.fields["data"]["image_size"]
     side = size if isinstance(size, int) else min(size)
@@ -76,7 +79,7 @@ def resolve(recipe: Recipe, facts: DataFacts, machine: Machine, *, decoder: str)
     name = chosen.fields["optimizer"]["name"]
     rate, reason = usual_rate(name, chosen.fields["training"]["batch_size"])
     chosen.settle("optimizer.learning_rate", rate, reason)
-    return Resolved(from_fields(chosen.fields, where="the resolved recipe"), chosen.reasons, recipe)
+    return Resolved(from_fields(chosen.fields, where="the resolved recipe"), chosen.reasons, asked)
 
 
 def with_epochs(resolved: Resolved, epochs: int, reason: str) -> Resolved:
@@ -98,7 +101,7 @@ def with_batch_size(resolved: Resolved, batch_size: int, reason: str) -> Resolve
     return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
 
 
-def _data(chosen: _Choices, facts: DataFacts, machine: Machine, decoder: str) -> None:
+def _data(chosen: Settling, facts: DataFacts, machine: Machine, decoder: str) -> None:
     found = max(facts.median_height, facts.median_width)
     side = max(SMALLEST_SIDE, min(found, LARGEST_SIDE[machine.device]))
     reason = f"the pictures' median is {facts.median_width} × {facts.median_height}"
@@ -116,7 +119,7 @@ def _data(chosen: _Choices, facts: DataFacts, machine: Machine, decoder: str) ->
     )
 
 
-def _augmentation(chosen: _Choices, wanted: Augmentation, facts: DataFacts, side: int) -> None:
+def _augmentation(chosen: Settling, wanted: Augmentation, facts: DataFacts, side: int) -> None:
     channels = chosen.fields["data"]["channels"]
     if (sentence := gray_refuses(wanted.operations, channels=channels)) is not None:
         raise RecipeError(sentence)
@@ -142,7 +145,7 @@ def _augmentation(chosen: _Choices, wanted: Augmentation, facts: DataFacts, side
     section["policy"] = policy if policy in ("none", "trivial") else "custom"
 
 
-def _stored_size(chosen: _Choices, facts: DataFacts) -> tuple[int | list[int], str]:
+def _stored_size(chosen: Settling, facts: DataFacts) -> tuple[int | list[int], str]:
     """Keep as many pixels as the smallest crop needs, as far as the pictures have them."""
     size = chosen.fields["data"]["image_size"]
     areas = [o["area"][0] for o in chosen.fields["augmentation"]["operations"] if o["name"] == "crop"]
@@ -155,7 +158,7 @@ def _stored_size(chosen: _Choices, facts: DataFacts) -> tuple[int | list[int], s
     return stored, f"crops show as little as {areas[0]:.0%} of a picture, and the pictures' longer side is {found} px"
 
 
-def _training(chosen: _Choices, facts: DataFacts, machine: Machine, side: int) -> None:
+def _training(chosen: Settling, facts: DataFacts, machine: Machine, side: int) -> None:
     batch = 128 if facts.training >= 100_000 else 64 if facts.training >= 3_000 else 32
     chosen.settle("training.batch_size", batch, f"usual for {facts.training:,} training pictures")
     if chosen.fields["training"]["time_budget_minutes"] == 0:
@@ -179,7 +182,7 @@ def _epochs(facts: DataFacts, machine: Machine, side: int) -> tuple[int, str]:
     return epochs, f"{facts.training:,} training pictures of {side} px on {machine.device}"
 
 
-def _network(chosen: _Choices, wanted: NetworkChoices, facts: DataFacts, machine: Machine, side: int) -> None:
+def _network(chosen: Settling, wanted: NetworkChoices, facts: DataFacts, machine: Machine, side: int) -> None:
     network = chosen.fields["network"]
     if isinstance(wanted, AutoNetwork):
         architecture, reason = _architecture(side, machine)

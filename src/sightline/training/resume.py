@@ -39,6 +39,11 @@ class Resumable:
         """What it was trained on."""
         return str(self.checkpoint.about["source"])
 
+    @property
+    def folder(self) -> Path:
+        """Where relative paths in the recipe begin."""
+        return Path(self.checkpoint.about["folder"])
+
 
 def require(path: Path) -> Path:
     """Return the path of a run; raise DataError where there is none."""
@@ -117,7 +122,12 @@ def _asked_in_log(path: Path) -> str:
 
 
 def go_on(
-    resumable: Resumable, prepared: Prepared, *, allow_different: bool = False, warn: Callable[[str], None]
+    resumable: Resumable,
+    prepared: Prepared,
+    *,
+    allow_different: bool = False,
+    warn: Callable[[str], None],
+    progress: Progress | None = None,
 ) -> Session:
     """Return the training as it was when the checkpoint was taken; the log is cut back to there.
 
@@ -126,6 +136,7 @@ def go_on(
         prepared: from the same source, with the resolved recipe.
         allow_different: go on where something is no longer as it was, so that the result is another one.
         warn: told what is different, where that is allowed.
+        progress: told of what takes long.
 
     Raises:
         TrainingError: something is no longer as it was.
@@ -143,16 +154,18 @@ def go_on(
     # The recipe of a run has all fields set, so that its reasons are known here only.
     prepared = replace(prepared, source=about["name"], place=about["source"])
     resolved = replace(prepared.resolved, reasons=about["reasons"], asked=from_toml(about["asked"]))
-    session = assemble(prepared, resolved, resumable.path)
+    session = assemble(prepared, resolved, resumable.path, progress=progress)
     if session.recipe.optimizer.name != about["optimizer"]:
         raise TrainingError(
             f"{resumable.path}: the checkpoint has the state of {about['optimizer']}, and the recipe wants "
             f"{session.recipe.optimizer.name}. Put the recipe back as it was, or train anew with another --out."
         )
+    session.enter(int(about["state"]["stage"]))
     checkpoint.put_back(resumable.checkpoint, session.state)
     if session.steps_per_epoch() != about["steps_per_epoch"]:
         # Other pictures or batches: the epoch that was under way begins anew.
         session.state.step = session.state.epoch * session.steps_per_epoch()
+        session.state.stage_step = session.state.stage_epoch * session.steps_per_epoch()
         session.state.loss_sum, session.state.right = 0.0, 0
     session.written_epoch = session.state.best_epoch
     session.exact = bool(about["exact"]) and not found
@@ -189,9 +202,14 @@ def resume(
     path = require(Path(path))
     with directory.locked(path):
         resumable = find(path)
-        surveyed = survey(resumable.source if source is None else source, resumable.recipe, progress=progress)
+        surveyed = survey(
+            resumable.source if source is None else source,
+            resumable.recipe,
+            progress=progress,
+            folder=resumable.folder,
+        )
         prepared = prepare(surveyed, cache=cache, progress=progress)
-        session = go_on(resumable, prepared, allow_different=allow_different, warn=warn)
+        session = go_on(resumable, prepared, allow_different=allow_different, warn=warn, progress=progress)
         for _ in session.events():
             pass
         session.seal()

@@ -60,6 +60,56 @@ class Run:
         return {side: sealed[-1][side] for side in ("validation", "test") if side in sealed[-1]}
 
 
+def transfer(
+    weights: str | os.PathLike[str],
+    source: Any,
+    recipe: Recipe | Mapping[str, Any] | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Transfer learning: a new last layer on frozen features, then all layers at a lower rate, without forgetting.
+
+    Stage one: the last layer W is drawn anew and trained on the features φ of frozen layers θ₀; stage two trains both
+    from there, at a tenth of the rate α and less towards the input:
+
+        1.  min_W    Σ loss(W · φ(x; θ₀), y)             at α
+        2.  min_W,θ  Σ loss(W · φ(x; θ), y)  from θ = θ₀  at α/10 · decay^d, d layers from the last
+
+    The first layers of a trained network look for edges and colors that every picture has, so that few pictures are
+    enough to tell new things apart by them. A new last layer is wrong at first; were all layers trained with it from
+    the beginning, its large gradients would destroy what they know.
+
+    Args:
+        weights: a sealed model or its run, a .safetensors file under torchvision's or timm's names, hub:OWNER/NAME, or
+            timm:NAME.
+        source: as for `train`.
+        recipe: as for `train`; the section `transfer` says how.
+        out, overwrite, cache, progress: as for `train`.
+
+    Returns:
+        The finished run. Its `transfer.json` and `transfer.png` say how far each layer went, and with
+        `transfer.source_data` what was forgotten.
+
+    Raises:
+        SightlineError: as `train`; ModelFileError where the weights cannot be used.
+
+    Torch: it has no such function; torchvision has weights for its networks.
+
+    Slides: as here, "initialize last layers randomly, train new parameters", then "finetune complete network" at "e.g.
+        1/10 of LR"; they ask why it works: `sightline transfer … --curve` draws it.
+
+    Source: Yosinski, Clune, Bengio and Lipson, How transferable are features in deep neural networks? (NeurIPS 2014);
+        Kumar et al., Fine-tuning can distort pretrained features and underperform out-of-distribution (ICLR 2022), for
+        the two stages.
+    """
+    chosen = recipe if isinstance(recipe, Recipe) else apply_overrides(Recipe(), recipe or {})
+    chosen = apply_overrides(chosen, {"transfer.weights": os.fspath(weights)})
+    return train(source, chosen, out=out, overwrite=overwrite, cache=cache, progress=progress)
+
+
 def train(
     source: Any,
     recipe: Recipe | Mapping[str, Any] | None = None,
@@ -84,7 +134,9 @@ def train(
     """
     chosen = recipe if isinstance(recipe, Recipe) else apply_overrides(Recipe(), recipe or {})
     with directory.made(out, source=source, overwrite=overwrite) as path:
-        session = start(prepare(survey(source, chosen, progress=progress), cache=cache, progress=progress), path)
+        session = start(
+            prepare(survey(source, chosen, progress=progress), cache=cache, progress=progress), path, progress=progress
+        )
         for _ in session.events():
             pass
         session.seal()

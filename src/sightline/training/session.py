@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,9 @@ from sightline.training import checkpoint, directory, sums
 from sightline.training.batches import batches, steps_per_epoch
 from sightline.training.checkpoint import Checkpoint, taken
 from sightline.training.evaluate import evaluate
-from sightline.training.events import EpochEnd, EpochStart, Event, StepEnd, Stopped
+from sightline.training.events import EpochEnd, Event, StepEnd, Stopped
 from sightline.training.feed import Feed
+from sightline.training.forgetting import Conclusion, Measuring, judged_side
 from sightline.training.keeper import Keeper
 from sightline.training.log import Log
 from sightline.training.loop import train
@@ -36,20 +39,26 @@ from sightline.training.numerics import numerics
 from sightline.training.patience import exhausted
 from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved
+from sightline.training.stage import Stage
 from sightline.training.standing import digest_of, standing
 from sightline.training.state import State, copied
-from sightline.training.step import Forward, Step
+from sightline.training.step import Forward
 from sightline.training.times import Times
+from sightline.training.transfer_plot import plot
+from sightline.transfer_learning import Weights, interpolated, layers
+from sightline.writing import write_whole
 
 NAMED_IN_MESSAGE = 3
+WRITING_SHARE = 0.05
+"""Of the time that writing the model may take at most before the end: epochs on cached features are short."""
 
 
 @dataclass
 class Session:
     """One training: iterate over `events()`, then `seal()`.
 
-    The model file is there from the end of the first epoch on, written anew whenever the validation loss is better, so
-    that whatever ends the training early leaves the best weights so far.
+    The model file is there from the end of the first epoch on, written anew whenever the validation loss is better, or
+    soon after where epochs are as short as writing it, so that what ends the training early leaves good weights.
     """
 
     prepared: Prepared
@@ -58,15 +67,22 @@ class Session:
     """The run's directory."""
     state: State
     feed: Feed
+    """Of pictures, as they are judged too."""
     forward: Forward
     """The state's network, or its compiled form."""
-    step: Step
+    stages: Sequence[Stage]
     written_epoch: int = 0
     """The epoch whose weights are in the model file; 0 while there is none."""
     exact: bool = True
     """Whether the recipe asks for the same bits, and all that it stands on has stayed as it was at its first step."""
     memory: Memory | None = None
     """Of its steps; None until it was measured."""
+    conclusion: Conclusion | None = None
+    """What was measured at the end of a transfer."""
+    _waiting: Mapping[str, Metrics] | None = None
+    """Of the best weights, where they are not in the model file yet."""
+    _written_at: float = float("-inf")
+    _writing_seconds: float = 0.0
 
     @property
     def recipe(self) -> Recipe:
@@ -105,36 +121,66 @@ class Session:
                     "start",
                     images=len(split.train),
                     classes=classes,
-                    epochs=settled(training.epochs),
+                    epochs=sum(stage.epochs for stage in self.stages),
                     asked=digest_of(self.resolved.asked),
                 )
             if self.state.step == 0:
+                if self.stage.about is not None:
+                    log.write("stage", **asdict(self.stage.about))
                 keeper.keep(partial(self._checkpoint, log.size))
             try:
-                yield from self._events(log, times, keeper, stop)
+                while (yield from self._events(log, times, keeper, stop)) and self.state.stage + 1 < len(self.stages):
+                    self._next_stage()
+                    log.write("stage", **asdict(self.stage.about) if self.stage.about else {})
+                    keeper.keep(partial(self._checkpoint, log.size))
             except TrainingError as error:
+                self._write_waiting()
                 log.write("failure", epoch=self.state.epoch + 1, step=self.state.step + 1, says=str(error))
                 raise TrainingError(f"{error}{self._kept_for_inspection(error)}") from error
 
-    def _events(self, log: Log, times: Times, keeper: Keeper, stop: Callable[[], bool]) -> Iterator[Event]:
+    @property
+    def stage(self) -> Stage:
+        """The stage under way."""
+        return self.stages[self.state.stage]
+
+    def enter(self, stage: int) -> None:
+        """Have the state's network trained as a stage wants it, with an optimizer in a clean state."""
+        self.state.stage = stage
+        self.state.optimizer = self.stage.begin()
+
+    def _next_stage(self) -> None:
+        """Begin the next stage with the best weights of the one before."""
+        state = self.state
+        state.network.load_state_dict(state.best or state.judged())
+        state.start = copied(state.network.state_dict())
+        state.average = dict(copied(state.start)) if state.average is not None else None
+        state.stage_epoch, state.stage_step = state.epoch, state.step
+        self.enter(state.stage + 1)
+
+    def _events(self, log: Log, times: Times, keeper: Keeper, stop: Callable[[], bool]) -> Generator[Event, None, bool]:
+        """Yield what happens in the stage under way, and return whether it came to its end."""
         state, patience = self.state, self.recipe.training.early_stopping
         images = 0
+        if self.stage.about is not None:
+            yield self.stage.about
+        self.stage.ready(state)
         for event in self._train():
             match event:
                 case EpochEnd():
                     if event.best:
-                        self._write({} if event.validation is None else {"validation": event.validation})
+                        self._write_best(event.validation, waiting=self._writes_dearly())
                     log.write("epoch", **_as_dict(event), weights=self._digest())
                     times.write("epoch", epoch=event.epoch, step=event.step, images=images)
                     images = 0
-                    stopping = exhausted(event.epoch, state.best_epoch, patience)
+                    stopping = self._exhausted(patience)
                     if stopping:
                         log.write("early_stop", epoch=event.epoch, best_epoch=state.best_epoch)
                     if keeper.worth_it:
                         keeper.keep(partial(self._checkpoint, log.size))
                     yield event
                     if stopping:
-                        return
+                        self._write_waiting()
+                        return True
                 case StepEnd():
                     images += event.images
                     keeper.note(event.step)
@@ -145,20 +191,44 @@ class Session:
                     yield event
                 case _:
                     yield event
-            if stop() and not isinstance(event, EpochStart):
+            if stop() and isinstance(event, StepEnd | EpochEnd):
+                self._write_waiting()
                 keeper.keep(partial(self._checkpoint, log.size))
                 keeper.wait()
                 times.write("stopped", step=state.step, images=images)
                 yield Stopped(event.epoch, state.step)
-                return
+                return False
+        self._write_waiting()
+        return True
+
+    def _writes_dearly(self) -> bool:
+        """Return whether writing the model again would take a notable share of the time since it was written last."""
+        return time.monotonic() - self._written_at < self._writing_seconds / WRITING_SHARE
+
+    def _write_best(self, validation: Metrics | None, *, waiting: bool) -> None:
+        """Put the best weights into the model file, or let them wait, where epochs are as short as writing is."""
+        self._waiting = {} if validation is None else {"validation": validation}
+        if not waiting:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        if self._waiting is not None:
+            begun = time.monotonic()
+            self._write(self._waiting)
+            self._waiting, self._written_at = None, time.monotonic()
+            self._writing_seconds = self._written_at - begun
+
+    def _exhausted(self, patience: int) -> bool:
+        """Return whether the stage under way has gone on for long enough without a better validation loss."""
+        state = self.state
+        return exhausted(state.epoch, max(state.best_epoch, state.stage_epoch), patience)
 
     def _train(self) -> Iterator[Event]:
         training, prepared = self.recipe.training, self.prepared
         split, keys = prepared.split, prepared.catalogue.keys
-        batch_size, epochs = settled(training.batch_size), settled(training.epochs)
-        per_epoch = self.steps_per_epoch()
-        peak = settled(self.recipe.optimizer.learning_rate)
-        if exhausted(self.state.epoch, self.state.best_epoch, training.early_stopping):
+        batch_size, stage = settled(training.batch_size), self.stage
+        per_epoch, begun, begun_step = self.steps_per_epoch(), self.state.stage_epoch, self.state.stage_step
+        if self._exhausted(training.early_stopping):
             return iter(())
 
         def order(epoch: int) -> Sequence[NDArray[np.int64]]:
@@ -166,18 +236,23 @@ class Session:
 
         def rate(step: int) -> float:
             return optimization.rate(
-                self.recipe.schedule, base=peak, step=step, total_steps=epochs * per_epoch, steps_per_epoch=per_epoch
+                self.recipe.schedule,
+                base=stage.learning_rate,
+                step=step - begun_step,
+                total_steps=stage.epochs * per_epoch,
+                steps_per_epoch=per_epoch,
             )
 
         return train(
             self.state,
-            epochs=epochs,
+            epochs=begun + stage.epochs,
             batches=order,
-            feed=self.feed.epoch,
-            step=self.step,
+            feed=stage.feed.epoch,
+            step=stage.step,
             learning_rate=rate,
             judge=self._judge,
             describe=self._describe,
+            mode=lambda epoch: stage.mode(epoch - begun),
         )
 
     def _checkpoint(self, log_bytes: int) -> Checkpoint:
@@ -201,6 +276,7 @@ class Session:
             "optimizer": self.recipe.optimizer.name,
             "reasons": dict(self.resolved.reasons),
             "asked": to_toml(self.resolved.asked),
+            "folder": self.prepared.folder,
             "exact": self.exact,
         }
 
@@ -210,6 +286,8 @@ class Session:
         The weights themselves have been in the model file since the epoch that was the best.
         """
         sides = {"validation": self.prepared.split.validation, "test": self.prepared.split.test}
+        if self.prepared.weights is not None:
+            self._conclude(self.prepared.weights)
         with self.numerics(), self.enough_memory(), self._holding(self.state.best or self.state.judged()):
             metrics = {side: self._evaluate(records) for side, records in sides.items() if len(records)}
         self._write(metrics)
@@ -223,6 +301,40 @@ class Session:
             )
         sums.write(self.path, directory.LASTING)
         return metrics
+
+    def _conclude(self, weights: Weights) -> None:
+        """Measure what a fine-tuning cost, take the weights that the recipe chooses on its way, and keep both."""
+        state, prepared, split = self.state, self.prepared, self.prepared.split
+        end = copied(state.best or state.judged())
+        start = state.start or end
+        side = judged_side(len(split.validation))
+        records = split.validation if side == "validation" else split.test
+        shown = records if len(records) else split.train
+        device = settled(self.recipe.training.device)
+        measuring = Measuring(
+            recipe=self.recipe,
+            weights=weights,
+            network=state.network,
+            start=start,
+            end=end,
+            target=lambda: self._evaluate(records if len(records) else split.train),
+            target_side=side if len(records) else "train",
+            inputs=lambda count: self.feed.standardize(
+                torch.from_numpy(prepared.pixels.gather(shown[:count])).to(device)
+            ),
+            statistics=prepared.statistics,
+            source=prepared.source_pictures,
+            device=device,
+        )
+        with self.numerics(), self.enough_memory(), self._holding(end):
+            self.conclusion = measuring.conclude()
+        state.best = interpolated(start, end, self.conclusion.share)
+        stages = [asdict(stage.about) for stage in self.stages if stage.about is not None]
+        about = {"weights": weights.origin, "digest": weights.digest, "stages": stages, **self.conclusion.as_dict()}
+        write_whole(self.path / directory.TRANSFER, json.dumps(about, indent=1, ensure_ascii=False).encode())
+        first = layers(state.network)[0].parameters[0]
+        filters = (each[first].float().cpu().numpy() for each in (start, state.best))
+        write_whole(self.path / directory.TRANSFER_PLOT, plot(self.conclusion, *filters))
 
     def steps_per_epoch(self) -> int:
         """Return the updates of an epoch."""
@@ -294,7 +406,15 @@ class Session:
             return self.feed.standardize(torch.from_numpy(self.prepared.pixels.gather(shown[:pictures])).to(device))
 
         shown = np.resize(self.prepared.split.train, max(TRIAL))
-        self.memory = measure(self.state.network, inputs, device=device)
+        parameters = list(self.state.network.parameters())
+        trained = [parameter.requires_grad for parameter in parameters]
+        # A later stage may train what this one leaves frozen, and needs the most.
+        self.state.network.requires_grad_(len(self.stages) > 1 or all(trained))
+        try:
+            self.memory = measure(self.state.network, inputs, device=device)
+        finally:
+            for parameter, each in zip(parameters, trained, strict=True):
+                parameter.requires_grad_(each)
         return self.memory
 
     @contextlib.contextmanager
@@ -311,10 +431,9 @@ class Session:
         validation = self.prepared.split.validation
         if not len(validation):
             return None
-        if state.average is None:
-            return self._evaluate(validation)
-        with self._holding(state.average):
-            return self._evaluate(validation)
+        with self._holding(state.average) if state.average is not None else contextlib.nullcontext():
+            state.network.eval()
+            return self._evaluate(validation) if self.stage.judge is None else self.stage.judge(validation)
 
     def _evaluate(self, records: NDArray[np.int64]) -> Metrics:
         device = settled(self.recipe.training.device)

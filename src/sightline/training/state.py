@@ -29,6 +29,14 @@ class State:
     best_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
     """The weights that will be sealed: best by validation loss, or the last where nothing is held out."""
+    stage: int = 0
+    """Which of the training's stages is under way, counted from 0."""
+    stage_epoch: int = 0
+    """Epochs that were completed when the stage began."""
+    stage_step: int = 0
+    """Updates that were made when the stage began."""
+    start: dict[str, Tensor] = field(default_factory=dict)
+    """The weights that the stage began with; empty in the first."""
 
     def judged(self) -> dict[str, Tensor]:
         """Return the weights that evaluation and sealing look at: the average where there is one."""

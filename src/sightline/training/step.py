@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from sightline.keys import purpose
 from sightline.optimization import clip_norm as clip
 from sightline.training.loss import LossFunction
 from sightline.training.state import State, follow
+from sightline.transfer_learning.l2_sp import pull
 
 
 @dataclass(frozen=True)
@@ -73,53 +73,72 @@ Standardize = Callable[[UInt8[Tensor, "image height width channel"]], Tensor]
 Forward = Callable[[Tensor], Tensor]
 """A network, or its compiled form."""
 
+Objective = Callable[[Shard], tuple[Tensor, Tensor]]
+"""A shard's scores, and the sum over its pictures of what is made small."""
+
 Step = Callable[[State, Sequence[Shard], float], Judged]
+
+
+def supervised(forward: Forward, loss: LossFunction) -> Objective:
+    """Return the objective that compares a network's scores with the labels."""
+
+    def objective(shard: Shard) -> tuple[Tensor, Tensor]:
+        logits = forward(shard.inputs)
+        return logits, loss(logits.float(), shard.targets(logits.shape[1]))
+
+    return objective
+
+
+def in_bfloat16(forward: Forward, device: str) -> Forward:
+    """Return a network that computes in bfloat16 what loses little by it; its weights stay float32."""
+
+    def lowered(inputs: Tensor) -> Tensor:
+        with torch.autocast(device, dtype=torch.bfloat16):
+            return forward(inputs)
+
+    return lowered
 
 
 def make_step(
     *,
-    forward: Forward,
-    loss: LossFunction,
+    objective: Objective,
     device: str,
-    bfloat16: bool,
     clip_norm: float,
     average_decay: float,
     seed: int,
+    l2_sp: float = 0.0,
 ) -> Step:
     """Return the function that updates a state once.
 
     Args:
-        forward: the state's network, or its compiled form, which shares the weights.
-        loss: sum of the loss over pictures.
+        objective: of a shard, through the state's network or its compiled form, which shares the weights.
         device: where it runs.
-        bfloat16: compute matrix products and convolutions in bfloat16 (autocast); weights stay float32.
         clip_norm: largest norm of the gradient; 0 does not clip.
         average_decay: of the running average, per step.
         seed: of dropout.
+        l2_sp: strength of the pull towards where the stage began.
     """
     dropout = purpose(seed, "dropout")
-
-    def autocast() -> contextlib.AbstractContextManager[object]:
-        return torch.autocast(device, dtype=torch.bfloat16) if bfloat16 else contextlib.nullcontext()
 
     def step(state: State, shards: Sequence[Shard], learning_rate: float) -> Judged:
         images = sum(len(shard.labels) for shard in shards)
         # torch's dropout draws from its global generator: keyed anew, its numbers depend on the step alone.
         _key(device, dropout.torch_seed(epoch=state.epoch, step=state.step))
         for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group.get("rate_factor", 1.0)
         state.optimizer.zero_grad(set_to_none=True)
         total, right = 0.0, 0
         for shard in shards:
-            with autocast():
-                logits = forward(shard.inputs)
-            shard_loss = loss(logits.float(), shard.targets(logits.shape[1])) / images
+            logits, summed = objective(shard)
+            shard_loss = summed / images
             value = shard_loss.item()
             if not math.isfinite(value):
                 return Judged(value, 0, f"the loss is {value}")
             shard_loss.backward()  # type: ignore[no-untyped-call]
             total += value
             right += int((logits.detach().argmax(1) == shard.labels).sum())
+        if l2_sp > 0:
+            pull(state.network, state.start, strength=l2_sp)
         norm = float(_norm(state.optimizer, clip_norm))
         if not math.isfinite(norm):
             return Judged(total, right, f"the norm of the gradient is {norm}")

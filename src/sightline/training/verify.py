@@ -96,7 +96,9 @@ def _pictures(
     progress: Progress | None,
 ) -> Iterator[Finding]:
     try:
-        surveyed = survey(source, read_recipe(path / directory.RECIPE), progress=progress, reread=True)
+        folder = None if newest is None else Path(newest.about["folder"])
+        recipe = read_recipe(path / directory.RECIPE)
+        surveyed = survey(source, recipe, progress=progress, reread=True, folder=folder)
         changed = records.changes(path, surveyed.catalogue)
         noted = _data_digest(path, newest)
         if not changed and noted not in ("", surveyed.catalogue.digest):

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from sightline.recipe.advice import augmentation, data, initialization, network, optimizer, preprocessing, training
+from sightline.recipe.advice import (
+    augmentation,
+    data,
+    initialization,
+    network,
+    optimizer,
+    preprocessing,
+    training,
+    transfer,
+)
 from sightline.recipe.advice.advice import Advice, Rule
 from sightline.recipe.facts import DataFacts
 from sightline.recipe.recipe import Recipe
@@ -15,6 +24,7 @@ RULES: tuple[Rule, ...] = (
     *initialization.RULES,
     *optimizer.RULES,
     *training.RULES,
+    *transfer.RULES,
 )
 
 

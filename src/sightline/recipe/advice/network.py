@@ -38,6 +38,8 @@ def deep_sigmoid(recipe: Recipe, _facts: DataFacts | None) -> Advice | None:
 def deep_without_normalization(recipe: Recipe, _facts: DataFacts | None) -> Advice | None:
     """Normalization keeps the spread of signals through depth, whatever the weights have become."""
     network, layers = recipe.network, depth(recipe.network)
+    if recipe.transfer.weights:  # which were trained as they are
+        return None
     if network.normalization != "none" or network.activation == "selu" or layers is None or layers <= DEEP:
         return None
     size = recipe.training.batch_size

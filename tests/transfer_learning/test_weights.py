@@ -12,8 +12,8 @@ import sightline
 from sightline import network
 from sightline.errors import ModelFileError
 from sightline.recipe import network as recipe
-from sightline.transfer import fit, read
-from sightline.transfer.recognize import recognize
+from sightline.transfer_learning import fit, read
+from sightline.transfer_learning.recognize import recognize
 
 SHARED = Path(__file__).parents[3] / "shared" / "weights" / "squeezenet1_1-imagenet-features.safetensors"
 VGG11 = {"widths": (64, 128, 256, 512, 512), "convolutions": (1, 1, 2, 2, 2), "hidden": (512, 256)}

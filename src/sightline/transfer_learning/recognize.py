@@ -11,7 +11,6 @@ from sightline.recipe.network import VGG, MobileNetV2, Network, ResNet, SqueezeN
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-HEADS = ("fc", "classifier", "head")
 _MOBILENET_STEM = 32
 _BLOCKS: dict[tuple[tuple[int, ...], bool], int] = {
     ((2, 2, 2, 2), False): 18,
@@ -30,11 +29,6 @@ def recognize(shapes: Shapes) -> Network | None:
         if found is not None:
             return found
     return None
-
-
-def is_head(name: str) -> bool:
-    """Return whether a tensor belongs to the layers behind the features."""
-    return name.partition(".")[0] in HEADS
 
 
 def _resnet(shapes: Shapes) -> Network | None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sightline.errors import ModelFileError
-from sightline.transfer.recognize import is_head
-from sightline.transfer.weights import Weights
+from sightline.transfer_learning.layers import is_head
+from sightline.transfer_learning.weights import Weights
 
 LISTED = 5
 
@@ -50,7 +50,7 @@ def fit(network: nn.Module, weights: Weights, *, keep_head: bool = False) -> Fit
         ModelFileError: a tensor before the last layers is missing or of another shape; nothing was changed.
     """
     wanted = network.state_dict()
-    features = [name for name in wanted if keep_head or not is_head(name)]
+    features = [name for name in wanted if keep_head or not is_head(network, name)]
     missing = [name for name in features if name not in weights.tensors and not name.endswith("num_batches_tracked")]
     fitting: dict[str, torch.Tensor] = {}
     adapted: list[str] = []
