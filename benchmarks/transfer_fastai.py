@@ -16,7 +16,9 @@ picture. An epoch leaves out the last, incomplete batch, as fastai's default is.
 Printed is one line of JSON: `accuracy`, a fraction; `seconds_training`, of `fine_tune` alone; `seconds_total`, from the
 first statement of this file to the end, with imports, reading the folder and the test; `per_epoch_seconds`, head first.
 
-WORKERS_NOTE
+By default the training process reads the pictures itself. On two cores, with 100 training pictures at 128 px in batches
+of 32, 15 epochs took 10.0 and 10.2 s so, and 16.9 and 17.7 s with two workers, which fastai starts anew in every
+epoch; the accuracy was the same.
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2, help="torch's threads, beside the workers")
     parser.add_argument("--lr", type=float, default=2e-3, help="fastai's base_lr")
-    parser.add_argument("--workers", type=int, default=2, help="processes that read pictures; 0 reads in this one")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read pictures; 0 reads in this one")
     return parser.parse_args()
 
 

@@ -9,7 +9,7 @@ import torch
 from small_transfer import ARCHITECTURES
 
 from sightline import transfer_learning
-from sightline.network.head import Scale
+from sightline.network.head import Compression
 from sightline.recipe.operations import HorizontalFlip
 from sightline.training import EpochEnd, StageStart, StepEnd
 from sightline.training.cached_feed import CachedFeed
@@ -61,8 +61,8 @@ def test_cached_features_are_what_the_exact_path_sees_in_its_first_epochs(weight
         choices = {**HEAD, "transfer.features": features, "transfer.head_epochs": 2, "network.dropout": 0.0}
         session = begun(weights_of("resnet18"), choices)
         losses = [event.loss for event in session.events() if isinstance(event, StepEnd)]
-        # The exact path measures the head's scale on pictures as they are; brought to the same, weights are the same.
-        scale = next(each for each in session.state.network.modules() if isinstance(each, Scale)).root_mean_square
+        # The exact path measures the size of features on pictures as they are, which differ a little from augmented ones.
+        scale = next(each for each in session.state.network.modules() if isinstance(each, Compression)).mean_size
         ends[features] = (losses, float(scale))
     assert ends["cached"][1] == pytest.approx(ends["exact"][1], rel=0.1)
     np.testing.assert_allclose(ends["cached"][0][0], ends["exact"][0][0], rtol=0.1)
@@ -200,21 +200,21 @@ def test_depth_head_has_one_stage_and_hidden_heads_learn(weights_of, begun):
     assert HorizontalFlip() in session.recipe.augmentation.operations
 
 
-def test_new_heads_divide_by_the_size_of_the_features(weights_of, begun):
+def test_new_heads_know_the_size_of_the_features(weights_of, begun):
     session = begun(weights_of("resnet18"), HEAD)
     run_until_stage_two(session)
-    scale = next(each for each in session.state.network.modules() if isinstance(each, Scale))
+    scale = next(each for each in session.state.network.modules() if isinstance(each, Compression))
     network, feed = session.state.network.eval(), session.feed
     total, count = 0.0, 0
     for view in (1, 2):
         inputs = feed.shard(view, np.sort(session.prepared.split.train)).inputs
         with torch.no_grad():
             seen = network.pool(network.maps(inputs)).double()
-        total, count = total + float(seen.square().sum()), count + seen.numel()
-    assert float(scale.root_mean_square) == pytest.approx((total / count) ** 0.5, rel=1e-4)
-    nothing = Scale()
+        total, count = total + float(seen.abs().sum()), count + seen.numel()
+    assert float(scale.mean_size) == pytest.approx(total / count, rel=1e-4)
+    nothing = Compression()
     nothing.measure(torch.zeros(3, 2))
-    assert float(nothing.root_mean_square) == 1.0
+    assert float(nothing.mean_size) == 1.0
 
 
 def test_interpolation_seals_what_the_validation_chooses(weights_of, begun):

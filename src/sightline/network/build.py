@@ -11,7 +11,7 @@ from torch import nn
 from sightline.errors import RecipeError
 from sightline.network import initialization as schemes
 from sightline.network.activation import GAINS
-from sightline.network.head import HeadName, Scale
+from sightline.network.head import Compression, HeadName
 from sightline.network.initialization import Scheme
 from sightline.network.lenet import LeNet
 from sightline.network.mobilenet import MobileNetV2
@@ -180,6 +180,6 @@ def _zeroed(module: nn.Module) -> nn.Module:
                 setattr(layer, name, torch.zeros(buffer.shape, dtype=buffer.dtype))
         if isinstance(layer, nn.BatchNorm2d):
             layer.reset_running_stats()
-        if isinstance(layer, Scale):
+        if isinstance(layer, Compression):
             layer.reset()
     return module

@@ -35,7 +35,7 @@ class LeNet(nn.Module):
         normalization: after both convolutions; dense layers have none.
         unit_dropout: probability to drop a unit before the last layer.
         map_dropout: probability to drop a map after either pooling.
-        head: published, or linear or hidden on the scaled units of the second dense layer.
+        head: published, or linear or hidden on the compressed units of the second dense layer.
         head_units: of the hidden layer.
 
     Raises:

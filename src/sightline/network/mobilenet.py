@@ -31,7 +31,7 @@ class MobileNetV2(nn.Module):
         width: factor on the maps of every layer, brought to a multiple of 8; of the last convolution only above 1.
         unit_dropout: probability to drop a unit before the last layer.
         map_dropout: probability to drop a map after each stage.
-        head: published, or linear or hidden on scaled features.
+        head: published, or linear or hidden on compressed features.
         head_units: of the hidden layer.
 
     Source: Sandler, Howard, Zhu, Zhmoginov and Chen, MobileNetV2: Inverted residuals and linear bottlenecks (CVPR

@@ -42,7 +42,7 @@ class ResNet(nn.Module):
         pooling: of the large stem; the last maps are always averaged.
         unit_dropout: probability to drop a unit before the last layer.
         map_dropout: probability to drop a map after each stage.
-        head: published, or linear or hidden on scaled features.
+        head: published, or linear or hidden on compressed features.
         head_units: of the hidden layer.
 
     Source: He, Zhang, Ren and Sun, Deep residual learning for image recognition (CVPR 2016).

@@ -206,11 +206,6 @@ class Measuring:
         )
 
 
-def judged_side(validation: int) -> str:
-    """Return the side on which the path is judged: what was held out for such choices, or else what is left."""
-    return "validation" if validation else "test"
-
-
 def require_validation(recipe: Recipe, validation: int) -> None:
     """Raise RecipeError where weights are to be chosen by pictures that are not there."""
     if recipe.transfer.interpolation == "validation" and not validation:

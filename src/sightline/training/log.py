@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from sightline.errors import OutputError
+from sightline.training.events import EpochEnd
 from sightline.writing import sync_folder
 
 
@@ -55,3 +57,23 @@ class Log:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def of_epoch(event: EpochEnd) -> dict[str, Any]:
+    """Return what the log says of an epoch."""
+    values: dict[str, Any] = {
+        "epoch": event.epoch,
+        "step": event.step,
+        "learning_rate": event.learning_rate,
+        "training_loss": event.training_loss,
+        "training_accuracy": event.training_accuracy,
+        "best": event.best,
+    }
+    if event.validation is not None:
+        values["validation"] = finite(event.validation.as_dict())
+    return values
+
+
+def finite(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Replace a loss that JSON cannot hold by None."""
+    return {**metrics, "loss": metrics["loss"] if math.isfinite(metrics["loss"]) else None}

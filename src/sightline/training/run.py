@@ -105,8 +105,10 @@ def transfer(
         Kumar et al., Fine-tuning can distort pretrained features and underperform out-of-distribution (ICLR 2022), for
         the two stages.
     """
-    chosen = recipe if isinstance(recipe, Recipe) else apply_overrides(Recipe(), recipe or {})
-    chosen = apply_overrides(chosen, {"transfer.weights": os.fspath(weights)})
+    named = {"transfer.weights": os.fspath(weights)}
+    # Together, since how to transfer means nothing without weights.
+    base, fields = (recipe, named) if isinstance(recipe, Recipe) else (Recipe(), {**(recipe or {}), **named})
+    chosen = apply_overrides(base, fields)
     return train(source, chosen, out=out, overwrite=overwrite, cache=cache, progress=progress)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -25,13 +23,15 @@ from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
 from sightline.training import checkpoint, directory, sums
 from sightline.training.batches import batches, steps_per_epoch
+from sightline.training.best_model import BestModel
 from sightline.training.checkpoint import Checkpoint, taken
+from sightline.training.concluding import conclude, keep, sealed_weights
 from sightline.training.evaluate import evaluate
 from sightline.training.events import EpochEnd, Event, StepEnd, Stopped
 from sightline.training.feed import Feed
-from sightline.training.forgetting import Conclusion, Measuring, judged_side
+from sightline.training.forgetting import Conclusion
 from sightline.training.keeper import Keeper
-from sightline.training.log import Log
+from sightline.training.log import Log, finite, of_epoch
 from sightline.training.loop import train
 from sightline.training.memory import TRIAL, Memory, enough_memory, measure
 from sightline.training.metrics import Metrics
@@ -44,13 +44,8 @@ from sightline.training.standing import digest_of, standing
 from sightline.training.state import State, copied
 from sightline.training.step import Forward
 from sightline.training.times import Times
-from sightline.training.transfer_plot import plot
-from sightline.transfer_learning import Weights, interpolated, layers
-from sightline.writing import write_whole
 
 NAMED_IN_MESSAGE = 3
-WRITING_SHARE = 0.05
-"""Of the time that writing the model may take at most before the end: epochs on cached features are short."""
 
 
 @dataclass
@@ -79,10 +74,9 @@ class Session:
     """Of its steps; None until it was measured."""
     conclusion: Conclusion | None = None
     """What was measured at the end of a transfer."""
-    _waiting: Mapping[str, Metrics] | None = None
-    """Of the best weights, where they are not in the model file yet."""
-    _written_at: float = float("-inf")
-    _writing_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._best_model = BestModel(self._write)
 
     @property
     def recipe(self) -> Recipe:
@@ -134,7 +128,7 @@ class Session:
                     log.write("stage", **asdict(self.stage.about) if self.stage.about else {})
                     keeper.keep(partial(self._checkpoint, log.size))
             except TrainingError as error:
-                self._write_waiting()
+                self._best_model.flush()
                 log.write("failure", epoch=self.state.epoch + 1, step=self.state.step + 1, says=str(error))
                 raise TrainingError(f"{error}{self._kept_for_inspection(error)}") from error
 
@@ -168,8 +162,8 @@ class Session:
             match event:
                 case EpochEnd():
                     if event.best:
-                        self._write_best(event.validation, waiting=self._writes_dearly())
-                    log.write("epoch", **_as_dict(event), weights=self._digest())
+                        self._best_model.keep(event.validation)
+                    log.write("epoch", **of_epoch(event), weights=self._digest())
                     times.write("epoch", epoch=event.epoch, step=event.step, images=images)
                     images = 0
                     stopping = self._exhausted(patience)
@@ -179,7 +173,7 @@ class Session:
                         keeper.keep(partial(self._checkpoint, log.size))
                     yield event
                     if stopping:
-                        self._write_waiting()
+                        self._best_model.flush()
                         return True
                 case StepEnd():
                     images += event.images
@@ -192,31 +186,14 @@ class Session:
                 case _:
                     yield event
             if stop() and isinstance(event, StepEnd | EpochEnd):
-                self._write_waiting()
+                self._best_model.flush()
                 keeper.keep(partial(self._checkpoint, log.size))
                 keeper.wait()
                 times.write("stopped", step=state.step, images=images)
                 yield Stopped(event.epoch, state.step)
                 return False
-        self._write_waiting()
+        self._best_model.flush()
         return True
-
-    def _writes_dearly(self) -> bool:
-        """Return whether writing the model again would take a notable share of the time since it was written last."""
-        return time.monotonic() - self._written_at < self._writing_seconds / WRITING_SHARE
-
-    def _write_best(self, validation: Metrics | None, *, waiting: bool) -> None:
-        """Put the best weights into the model file, or let them wait, where epochs are as short as writing is."""
-        self._waiting = {} if validation is None else {"validation": validation}
-        if not waiting:
-            self._write_waiting()
-
-    def _write_waiting(self) -> None:
-        if self._waiting is not None:
-            begun = time.monotonic()
-            self._write(self._waiting)
-            self._waiting, self._written_at = None, time.monotonic()
-            self._writing_seconds = self._written_at - begun
 
     def _exhausted(self, patience: int) -> bool:
         """Return whether the stage under way has gone on for long enough without a better validation loss."""
@@ -287,7 +264,10 @@ class Session:
         """
         sides = {"validation": self.prepared.split.validation, "test": self.prepared.split.test}
         if self.prepared.weights is not None:
-            self._conclude(self.prepared.weights)
+            with self.numerics(), self.enough_memory(), self._holding(self.state.network.state_dict()):
+                self.conclusion = conclude(self.prepared, self.recipe, self.state, self._evaluate, self._shown)
+            keep(self.path, self.conclusion, self.prepared.weights, self.state, self.stages)
+            self.state.best = sealed_weights(self.state, self.conclusion)
         with self.numerics(), self.enough_memory(), self._holding(self.state.best or self.state.judged()):
             metrics = {side: self._evaluate(records) for side, records in sides.items() if len(records)}
         self._write(metrics)
@@ -297,44 +277,10 @@ class Session:
                 best_epoch=self.state.best_epoch,
                 fingerprint=self.fingerprint(),
                 exact=self.exact,
-                **{side: _finite(found.as_dict()) for side, found in metrics.items()},
+                **{side: finite(found.as_dict()) for side, found in metrics.items()},
             )
         sums.write(self.path, directory.LASTING)
         return metrics
-
-    def _conclude(self, weights: Weights) -> None:
-        """Measure what a fine-tuning cost, take the weights that the recipe chooses on its way, and keep both."""
-        state, prepared, split = self.state, self.prepared, self.prepared.split
-        end = copied(state.best or state.judged())
-        start = state.start or end
-        side = judged_side(len(split.validation))
-        records = split.validation if side == "validation" else split.test
-        shown = records if len(records) else split.train
-        device = settled(self.recipe.training.device)
-        measuring = Measuring(
-            recipe=self.recipe,
-            weights=weights,
-            network=state.network,
-            start=start,
-            end=end,
-            target=lambda: self._evaluate(records if len(records) else split.train),
-            target_side=side if len(records) else "train",
-            inputs=lambda count: self.feed.standardize(
-                torch.from_numpy(prepared.pixels.gather(shown[:count])).to(device)
-            ),
-            statistics=prepared.statistics,
-            source=prepared.source_pictures,
-            device=device,
-        )
-        with self.numerics(), self.enough_memory(), self._holding(end):
-            self.conclusion = measuring.conclude()
-        state.best = interpolated(start, end, self.conclusion.share)
-        stages = [asdict(stage.about) for stage in self.stages if stage.about is not None]
-        about = {"weights": weights.origin, "digest": weights.digest, "stages": stages, **self.conclusion.as_dict()}
-        write_whole(self.path / directory.TRANSFER, json.dumps(about, indent=1, ensure_ascii=False).encode())
-        first = layers(state.network)[0].parameters[0]
-        filters = (each[first].float().cpu().numpy() for each in (start, state.best))
-        write_whole(self.path / directory.TRANSFER_PLOT, plot(self.conclusion, *filters))
 
     def steps_per_epoch(self) -> int:
         """Return the updates of an epoch."""
@@ -403,7 +349,7 @@ class Session:
         device = settled(self.recipe.training.device)
 
         def inputs(pictures: int) -> Tensor:
-            return self.feed.standardize(torch.from_numpy(self.prepared.pixels.gather(shown[:pictures])).to(device))
+            return self._shown(shown[:pictures])
 
         shown = np.resize(self.prepared.split.train, max(TRIAL))
         parameters = list(self.state.network.parameters())
@@ -416,6 +362,11 @@ class Session:
             for parameter, each in zip(parameters, trained, strict=True):
                 parameter.requires_grad_(each)
         return self.memory
+
+    def _shown(self, records: NDArray[np.int64]) -> Tensor:
+        """Return pictures as they are judged, as the network takes them."""
+        pixels = torch.from_numpy(self.prepared.pixels.gather(records))
+        return self.feed.standardize(pixels.to(settled(self.recipe.training.device)))
 
     @contextlib.contextmanager
     def _holding(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
@@ -460,22 +411,3 @@ def shortened_digest(weights: Mapping[str, Tensor]) -> str:
 
 def _is_power_of_ten(number: int) -> bool:
     return str(number).rstrip("0") == "1"
-
-
-def _as_dict(event: EpochEnd) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "epoch": event.epoch,
-        "step": event.step,
-        "learning_rate": event.learning_rate,
-        "training_loss": event.training_loss,
-        "training_accuracy": event.training_accuracy,
-        "best": event.best,
-    }
-    if event.validation is not None:
-        values["validation"] = _finite(event.validation.as_dict())
-    return values
-
-
-def _finite(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Replace a loss that JSON cannot hold by None."""
-    return {**metrics, "loss": metrics["loss"] if np.isfinite(metrics["loss"]) else None}

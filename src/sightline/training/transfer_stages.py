@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from sightline import optimization, transfer_learning
 from sightline.data import Progress
 from sightline.model.format import digest_of_tensors
-from sightline.network.head import Classifier, Scale
+from sightline.network.head import Classifier, Compression
 from sightline.recipe import Recipe
 from sightline.recipe.choices import settled
 from sightline.training.cached_feed import CachedFeed
@@ -122,7 +122,7 @@ class TransferStages:
         if self.recipe.transfer.features == "cached" and self._cached is None:
             self._compute_features()
         if state.step == 0:
-            self._measure_scale()
+            self._measure_features()
 
     def _adapt(self, state: State) -> None:
         training = np.sort(self.prepared.split.train)
@@ -132,9 +132,9 @@ class TransferStages:
         if state.average is not None and state.step == 0:
             state.average = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
 
-    def _measure_scale(self) -> None:
-        """Have the new head divide by the size of what it sees."""
-        found = [each for each in self.network.modules() if isinstance(each, Scale)]
+    def _measure_features(self) -> None:
+        """Tell the new head the size of what it sees."""
+        found = [each for each in self.network.modules() if isinstance(each, Compression)]
         if not found:
             return
         if self._cached is not None:
