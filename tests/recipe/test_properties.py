@@ -111,11 +111,16 @@ def values(annotation: Any, metadata: Any = ()) -> SearchStrategy[Any]:
         # Integers of TOML have 64 bits.
         return st.integers(low, min(high - ("lt" in bounds) if high is not None else 2**63 - 1, 2**63 - 1))
     if annotation is str:
-        return st.text(max_size=20)
+        pattern = next((note.pattern for note in metadata if getattr(note, "pattern", None)), None)
+        return st.text(max_size=20) if pattern is None else st.from_regex(pattern, fullmatch=True).filter(_is_short)
     assert annotation is float, annotation
     return st.floats(
         low, high, allow_nan=False, allow_infinity=False, exclude_min="gt" in bounds, exclude_max="lt" in bounds
     )
+
+
+def _is_short(text: str) -> bool:
+    return len(text) <= 20
 
 
 def facts() -> SearchStrategy[DataFacts]:

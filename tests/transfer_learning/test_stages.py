@@ -61,7 +61,7 @@ def test_cached_features_are_what_the_exact_path_sees_in_its_first_epochs(weight
         choices = {**HEAD, "transfer.features": features, "transfer.head_epochs": 2, "network.dropout": 0.0}
         session = begun(weights_of("resnet18"), choices)
         losses = [event.loss for event in session.events() if isinstance(event, StepEnd)]
-        # The exact path measures the size of features on pictures as they are, which differ a little from augmented ones.
+        # The exact path measures the size of features on pictures as they are, which differ from augmented ones.
         scale = next(each for each in session.state.network.modules() if isinstance(each, Compression)).mean_size
         ends[features] = (losses, float(scale))
     assert ends["cached"][1] == pytest.approx(ends["exact"][1], rel=0.1)

@@ -25,7 +25,7 @@ from sightline import model, network, preprocessing
 from sightline.errors import ModelFileError, RecipeError
 from sightline.recipe import Recipe
 from sightline.recipe import network as recipe
-from sightline.transfer_learning import Weights, fit, read
+from sightline.transfer_learning import Weights, fit, layers, outputs, read
 
 SHIM = os.environ.get("SIGHTLINE_TORCHVISION_SHIM", "")
 # Of one kind each: residual, tokens with and without tables of positions, windows, one-dimensional normalization.
@@ -98,6 +98,36 @@ def test_building_draws_nothing_and_training_reaches_every_weight(architecture: 
     network.initialize(built, network.build_scheme(section), seed=0)
     built(pictures(side, channels=1)).square().mean().backward()
     assert all(parameter.grad is not None for parameter in built.parameters())
+
+
+@pytest.mark.parametrize("architecture", ["test_vit", "levit_128s", "hrnet_w18_small"])
+def test_every_parameter_belongs_to_one_layer_and_layers_are_heard(architecture: str, timm: Any) -> None:
+    side = ARCHITECTURES.get(architecture, 64)
+    built = made(section_of(architecture), side=side).eval()
+    found = layers(built)
+    assert sorted(name for layer in found for name in layer.parameters) == sorted(dict(built.named_parameters()))
+    said = outputs(built, [pictures(side), pictures(side)[:0], pictures(side)[:1]], found)
+    assert {array.shape[0] for array in said.values()} == {3}
+    assert {"head", found[0].name} <= said.keys() <= {layer.name for layer in found}
+    if architecture == "test_vit":
+        assert {"backbone.cls_token", "backbone.pos_embed"} <= set(found[0].parameters)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "part", "places"),
+    [
+        ("test_resnet", "layer2.0", (2, 3)),
+        ("test_vit", "blocks.1", (1,)),
+        ("swin_tiny_patch4_window7_224", "layers.1", (1, 2)),
+    ],
+)
+def test_what_a_layer_says_is_the_mean_over_places(architecture: str, part: str, places: Any, timm: Any) -> None:
+    """Maps come first, last, or are a transformer's units: the mean is never over them."""
+    side = ARCHITECTURES[architecture]
+    built, kept = made(section_of(architecture), side=side).eval(), []
+    built.backbone.get_submodule(part).register_forward_hook(lambda *given: kept.append(given[2].numpy()))
+    said = outputs(built, [pictures(side)], layers(built))
+    np.testing.assert_allclose(said[f"backbone.{part}"], kept[0].mean(axis=places), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -221,7 +251,7 @@ def test_weights_are_found_at_the_hub_and_are_timms(offline: tuple[dict[str, Any
     assert model.format.digest_of_tensors(features) == one["digest"]
     ours = made(section, side=64, channels=1)
     fitted = fit(ours, weights)
-    assert fitted.adapted == ("backbone.conv1.0.weight",) or len(fitted.adapted) == 1
+    assert fitted.adapted == ("backbone.conv1.0.weight",)
     assert all(name.startswith("head.") for name in fitted.new)
     assert found["timm:test_vit"]["mean"] == [0.5, 0.5, 0.5]
 

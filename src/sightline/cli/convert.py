@@ -63,4 +63,4 @@ def _recognized(network: Network | None, out: str) -> str:
         return "They belong to no network known here, so that no training can begin from them."
     fields = network.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
     listed = "".join(f", {name} {value}" for name, value in fields.items())
-    return f"The network: {network.name}{listed}. Begin from them: --set transfer.weights={out}"
+    return f"The network: {network.name}{listed}. Begin from them: sightline transfer {out} SOURCE"

@@ -38,6 +38,7 @@ RMSPROP = "Enter RMSProp"
 ADAM = "Adam"
 REGULARIZATION = "General layout: regularization"
 TRAINING = "General layout: training by SGD"
+TRANSFER = "Transfer learning"
 
 HEADINGS = (
     SIGMOID,
@@ -52,6 +53,7 @@ HEADINGS = (
     RMSPROP,
     ADAM,
     TRAINING,
+    TRANSFER,
 )
 """In the order of the lecture, which sets the network up first and then trains it."""
 
@@ -86,6 +88,21 @@ def _optimizer(name: str, heading: str, *aliases: str) -> Topic:
 def _schedule(name: str, *aliases: str) -> Topic:
     file, test = "optimization/schedule.py", "tests/lecture/test_schedule.py"
     return Topic(name, "schedule", file, name, "schedule", (name,), test, TRAINING, aliases)
+
+
+def _lever(name: str, file: str, function: str, field: str, value: str | float, *aliases: str) -> Topic:
+    test = "tests/transfer_learning/test_levers.py"
+    return Topic(
+        name,
+        "transfer",
+        f"transfer_learning/{file}.py",
+        function,
+        f"transfer.{field}",
+        (value,),
+        test,
+        TRANSFER,
+        aliases,
+    )
 
 
 TOPICS = (
@@ -190,4 +207,19 @@ TOPICS = (
         TRAINING,
         ("clip norm", "gradient clipping"),
     ),
+    Topic(
+        "transfer",
+        "transfer",
+        "training/run.py",
+        "transfer",
+        "transfer.depth",
+        ("head", "both"),
+        "tests/transfer_learning/test_stages.py",
+        TRANSFER,
+        ("transfer learning", "fine-tuning", "pretrained", "forgetting"),
+    ),
+    _lever("layer_decay", "layers", "rate_factors", "layer_decay", 0.9, "discriminative rates"),
+    _lever("l2_sp", "l2_sp", "pull", "l2_sp", 0.01),
+    _lever("distillation", "distillation", "distillation", "distillation", 1.0, "lwf", "learning without forgetting"),
+    _lever("wise_ft", "interpolation", "interpolated", "interpolation", "validation"),
 )

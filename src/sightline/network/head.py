@@ -35,12 +35,14 @@ class Classifier(Protocol):
 
 
 class Compression(nn.Module):
-    """Takes the logarithm of features in units of their mean size m over the training pictures: sign(x) · ln(1 + |x| / m).
+    """Takes the logarithm of features in units of their mean size m over the training pictures.
 
-    What a trained network makes of pictures has a size of its own, up to ten times that of standardized pixels, and long
-    tails: a few units are many times larger than the rest and decide alone. The logarithm brings both to where
-    initializations and usual learning rates work, and gains 1 to 3 points where pictures are few. Until it is measured,
-    m is 1.
+        c(x) = sign(x) · ln(1 + |x| / m)
+
+    What a trained network makes of pictures has a size of its own, up to ten times that of standardized pixels, and
+    long tails: a few units are many times larger than the rest and decide alone. The logarithm brings both to where
+    initializations and usual learning rates work; on pooled SqueezeNet features of 100 flowers, a logistic regression
+    gains 1 to 3 points by it. Until it is measured, m is 1.
 
     Source: Yang, Liu and Xu, Free lunch for few-shot learning (ICLR 2021), who use a root in the same place; both are
     steps of Tukey's ladder of powers (Exploratory Data Analysis, 1977).

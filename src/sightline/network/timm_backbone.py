@@ -67,6 +67,11 @@ class TimmBackbone(nn.Module):
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
         return self.classify(self.pool(self.maps(images)))
 
+    @property
+    def maps_last(self) -> bool:
+        """Whether maps have the shape (batch, height, width, map), as in a Swin transformer."""
+        return str(getattr(self.backbone, "output_fmt", "")).endswith("NHWC")
+
     def maps(self, images: Float[Tensor, "batch channel height width"]) -> Tensor:
         """Return maps, or the tokens of a transformer, as the architecture has them."""
         return self.backbone.forward_features(images)  # type: ignore[no-any-return,operator]

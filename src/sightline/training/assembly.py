@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 from sightline import augmentation, network, optimization, preprocessing
+from sightline.allocation import keep_freed_memory
 from sightline.augmentation.layout import png
 from sightline.data import Progress, Silent
 from sightline.errors import RecipeError
@@ -110,6 +111,7 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Pr
         ModelFileError: the weights to begin from are those of another network.
         RecipeError: a choice that this machine cannot honor.
     """
+    keep_freed_memory()
     recipe = resolved.recipe
     training = recipe.training
     device = settled(training.device)

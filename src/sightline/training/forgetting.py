@@ -203,6 +203,7 @@ class Measuring:
                 transfer_learning.linear_cka(said[0][layer.name], said[1][layer.name]),
             )
             for layer in found
+            if layer.name in said[0]
         )
 
 

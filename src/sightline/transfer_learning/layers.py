@@ -44,13 +44,18 @@ def layers(network: nn.Module) -> tuple[Layer, ...]:
     """Return the layers in their order, the head last.
 
     A layer is a block of residual, fire or inverted residual kind, or a convolution or dense layer that stands alone;
-    a normalization belongs to the layer that it follows.
+    a normalization belongs to the layer that it follows, and what a wrapped network holds beside its layers, such as
+    a transformer's table of positions, to the first.
     """
     found: dict[str, list[str]] = {}
+    beside: list[str] = []
     last = ""
     weights = {name: parameter.ndim > 1 for name, parameter in network.named_parameters()}
     for name in weights:
         key = HEAD if is_head(network, name) else _block(name)
+        if key == WRAPPED:  # a module's own parameters come before those of its parts
+            beside.append(name)
+            continue
         inside = [each for each in weights if each.startswith(f"{key}.")]
         # A normalization alone has no weight of two dimensions.
         if key not in found and last and key != HEAD and not any(weights[each] for each in inside):
@@ -58,6 +63,7 @@ def layers(network: nn.Module) -> tuple[Layer, ...]:
         found.setdefault(key, []).append(name)
         last = key
     ordered = [key for key in found if key != HEAD] + [key for key in found if key == HEAD]
+    found[ordered[0]] += beside
     return tuple(Layer(key, tuple(found[key]), _module(network, key)) for key in ordered)
 
 

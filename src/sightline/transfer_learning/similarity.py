@@ -56,17 +56,25 @@ def relative_distance(start: Mapping[str, Tensor], end: Mapping[str, Tensor], na
 def outputs(network: nn.Module, batches: Iterable[Tensor], found: Sequence[Layer]) -> dict[str, NDArray[np.float32]]:
     """Return what each layer says of pictures, shape (picture, map): the mean of each of its maps.
 
+    Of several outputs the first counts. A layer that says nothing, such as a table that others look things up in, is
+    left out.
+
     Args:
         network: in inference mode.
         batches: inputs.
         found: its layers.
     """
     said: dict[str, list[NDArray[np.float32]]] = {layer.name: [] for layer in found}
+    spoken: set[str] = set()
+    maps_last = bool(getattr(network, "maps_last", False))
 
     def noting(name: str) -> object:
-        def note(_module: nn.Module, _given: object, output: Tensor) -> None:
-            means = output.float().flatten(2).mean(2) if output.ndim > 2 else output.float()
-            said[name].append(means.cpu().numpy())
+        def note(_module: nn.Module, _given: object, output: object) -> None:
+            tensor = _first_tensor(output)
+            if name in spoken or tensor is None:
+                return
+            spoken.add(name)
+            said[name].append(_means(tensor.float(), maps_last=maps_last).cpu().numpy())
 
         return note
 
@@ -76,8 +84,25 @@ def outputs(network: nn.Module, batches: Iterable[Tensor], found: Sequence[Layer
     ]
     try:
         for batch in batches:
-            network(batch)
+            if len(batch):  # transformers cannot make anything of no picture
+                spoken.clear()
+                network(batch)
     finally:
         for handle in handles:
             handle.remove()
-    return {name: np.concatenate(parts) for name, parts in said.items()}
+    return {name: np.concatenate(parts) for name, parts in said.items() if parts}
+
+
+def _means(output: Tensor, *, maps_last: bool) -> Tensor:
+    """Return the mean over all places: of maps (picture, map, …), of a transformer's tokens (picture, token, unit)."""
+    if output.ndim == 3 or (output.ndim == 4 and maps_last):
+        return output.flatten(1, -2).mean(1)
+    return output.flatten(2).mean(2) if output.ndim > 2 else output
+
+
+def _first_tensor(output: object) -> Tensor | None:
+    """Return a module's output, or the first tensor of several, however they are nested."""
+    if isinstance(output, Tensor):
+        return output
+    inside = output if isinstance(output, list | tuple) else ()
+    return next((found for each in inside if (found := _first_tensor(each)) is not None), None)
