@@ -3,8 +3,8 @@
     python benchmarks/transfer_peers.py WEIGHTS ../shared/data/flowers --peer ../peers/bin/python \\
         [--shim ../shared/peers] [--per-class 20] [--seeds 0 1 2] [--freeze-epochs 10] [--epochs 20] [--size 128]
 
-For each seed `--per-class` pictures of each class are drawn for the training, the others are tested on; pictures that lie
-in two classes are left out. fastai then does `fine_tune(epochs, freeze_epochs)` as `transfer_fastai.py` says, and
+For each seed `--per-class` pictures of each class are drawn for the training, the others are tested on; pictures that
+lie in two classes are left out. fastai then does `fine_tune(epochs, freeze_epochs)` as `transfer_fastai.py` says, and
 Sightline its two stages with the default recipe but for: as many cached views as fastai has frozen epochs, so that both
 pass every picture through the network as often; as many epochs of all layers; the same size. Each runs in a process
 of its own with `--threads` threads.
@@ -56,9 +56,9 @@ def main() -> None:
         for seed in given.seeds:
             place = Path(folder) / str(seed)
             divide(given.pictures, place, given.per_class, seed)
-            for who in found:
-                found[who].append(_measured(given, who, place, seed))
-                one = found[who][-1]
+            for who, rows in found.items():
+                one = _measured(given, who, place, seed)
+                rows.append(one)
                 print(
                     f"{who:9s} seed {seed}: accuracy {one['accuracy']:.2%}, training {one['seconds_training']:.1f} s, "
                     f"whole process {one['seconds_total']:.1f} s",

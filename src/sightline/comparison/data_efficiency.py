@@ -15,6 +15,7 @@ from sightline import transfer_learning
 from sightline.data import Progress
 from sightline.errors import OutputError, RecipeError
 from sightline.recipe import Recipe, apply_overrides
+from sightline.recipe.network import VGG
 from sightline.recipe.overrides import explicit
 from sightline.training import Run, directory, train
 from sightline.training.resume import earlier, resume
@@ -121,7 +122,10 @@ def data_efficiency(
 
 
 def recipe_of(recipe: Recipe, arm: str) -> Recipe:
-    """Return the recipe of an arm: nothing is held out to choose by, so that all pictures that are kept teach."""
+    """Return the recipe of an arm: nothing is held out to choose by, so that all pictures that are kept teach.
+
+    From scratch, the weights' network has batch normalization where it has none, and a linear head.
+    """
     fields = explicit(recipe)
     fields.setdefault("data", {}).update(validation_fraction=0.0, test_fraction=0.0)
     if arm in ("head", "both"):
@@ -132,8 +136,14 @@ def recipe_of(recipe: Recipe, arm: str) -> Recipe:
     weights = transfer_learning.read(fields.pop("transfer")["weights"])
     fields.get("preprocessing", {}).pop("statistics", None)
     if arm == "scratch":
-        published = weights.network.model_copy(update={"dropout": "auto"})
-        fields["network"] = explicit(published) | {"name": published.name}
+        # As one would train it: without normalization, or with scores that cannot be negative, it may not learn at all.
+        changes: dict[str, Any] = {"dropout": "auto", "head": "linear"}
+        if weights.network.normalization == "none":
+            changes["normalization"] = "batch"
+        if isinstance(weights.network, VGG):
+            changes["hidden"] = ()
+        published = weights.network.model_copy(update=changes)
+        fields["network"] = explicit(published) | {"name": published.name, **changes}
     return apply_overrides(fields, {})
 
 
