@@ -24,7 +24,7 @@ from sightline.training.state import State
 from sightline.writing import write_whole
 
 KIND = "sightline-checkpoint"
-VERSION = 1
+VERSION = 2
 SUFFIX = ".safetensors"
 FAULT = f"fault{SUFFIX}"
 """The state in which a training broke down, which nothing goes on from."""
