@@ -13,7 +13,8 @@ GLOBAL = {
     "torch.rand_like", "torch.randn_like", "torch.poisson", "os.urandom", "np.random.default_rng",
 }  # fmt: skip
 KEYED = {
-    "torch.random.fork_rng": "training/numerics.py",  # puts torch's generators back as they were
+    # Puts torch's generators back as they were; timm draws weights that are then replaced.
+    "torch.random.fork_rng": "training/numerics.py network/timm_backbone.py transfer_learning/timm_weights.py",
     "secrets.token_hex": "writing.py data/cache.py",  # names of temporary files, which nothing depends on
 }
 """What may be used, and where."""
