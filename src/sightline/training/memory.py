@@ -58,7 +58,8 @@ class Memory:
 def measure(network: nn.Module, inputs: Callable[[int], Tensor], *, device: str) -> Memory:
     """Measure by two trials of a few pictures, forward only; the network is left as it was.
 
-    What autograd keeps for the way back grows with the pictures by the same number of bytes for each.
+    What autograd keeps for the way back grows with the pictures by the same number of bytes for each. Frozen parameters
+    count as if they were trained.
 
     Args:
         network: is put into the mode of evaluation for the trials, and back.
@@ -67,11 +68,15 @@ def measure(network: nn.Module, inputs: Callable[[int], Tensor], *, device: str)
     """
     own = {each.untyped_storage().data_ptr() for each in network.state_dict().values()}
     mode, given = network.training, [inputs(pictures) for pictures in TRIAL]
-    network.eval()
+    frozen = [parameter for parameter in network.parameters() if not parameter.requires_grad]
+    # A later stage may train what this one leaves frozen, and needs the most.
+    network.eval().requires_grad_(True)
     try:
         few, more = (_kept(network, pictures, own) for pictures in given)
     finally:
         network.train(mode)
+        for parameter in frozen:
+            parameter.requires_grad_(False)
     weights = sum(each.untyped_storage().nbytes() for each in network.state_dict().values())
     free, total = room(device)
     return Memory(

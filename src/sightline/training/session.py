@@ -18,7 +18,6 @@ from sightline import model, optimization
 from sightline.data import decoder_version
 from sightline.data.decode import Decoder
 from sightline.errors import OutputError, TrainingError
-from sightline.model.format import digest_of_tensors
 from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
 from sightline.training import checkpoint, directory, sums
@@ -41,7 +40,7 @@ from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved
 from sightline.training.stage import Stage
 from sightline.training.standing import digest_of, standing
-from sightline.training.state import State, copied
+from sightline.training.state import State, copied, shortened_digest
 from sightline.training.step import Forward
 from sightline.training.times import Times
 
@@ -352,15 +351,7 @@ class Session:
             return self._shown(shown[:pictures])
 
         shown = np.resize(self.prepared.split.train, max(TRIAL))
-        parameters = list(self.state.network.parameters())
-        trained = [parameter.requires_grad for parameter in parameters]
-        # A later stage may train what this one leaves frozen, and needs the most.
-        self.state.network.requires_grad_(len(self.stages) > 1 or all(trained))
-        try:
-            self.memory = measure(self.state.network, inputs, device=device)
-        finally:
-            for parameter, each in zip(parameters, trained, strict=True):
-                parameter.requires_grad_(each)
+        self.memory = measure(self.state.network, inputs, device=device)
         return self.memory
 
     def _shown(self, records: NDArray[np.int64]) -> Tensor:
@@ -402,11 +393,6 @@ class Session:
         names = [catalogue.source.names[int(catalogue.index[record])] for record in records[:NAMED_IN_MESSAGE]]
         more = f" and {len(records) - len(names)} more" if len(records) > len(names) else ""
         return ", ".join(names) + more
-
-
-def shortened_digest(weights: Mapping[str, Tensor]) -> str:
-    """Return the first 16 hexadecimal digits of a digest of every bit of some weights."""
-    return digest_of_tensors({name: tensor.detach().cpu().numpy() for name, tensor in weights.items()})[:16]
 
 
 def _is_power_of_ten(number: int) -> bool:

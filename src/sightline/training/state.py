@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from sightline.model.format import digest_of_tensors
 
 
 @dataclass
@@ -61,3 +64,8 @@ def follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> None
             average[name].lerp_(tensor, 1.0 - decay)
         else:
             average[name].copy_(tensor)
+
+
+def shortened_digest(weights: Mapping[str, Tensor]) -> str:
+    """Return the first 16 hexadecimal digits of a digest of every bit of some weights."""
+    return digest_of_tensors({name: tensor.detach().cpu().numpy() for name, tensor in weights.items()})[:16]
