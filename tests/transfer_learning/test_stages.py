@@ -238,3 +238,13 @@ def test_interpolation_seals_what_the_validation_chooses(weights_of, begun):
     half.seal()
     torch.testing.assert_close(half.state.best[name].double(), wanted, rtol=1e-6, atol=1e-8)
     assert json.loads((half.path / "transfer.json").read_text())["share"] == 0.5
+
+
+def test_memory_is_measured_for_the_stage_that_needs_the_most_and_leaves_the_frozen_frozen(weights_of, begun):
+    session = begun(weights_of("resnet18"))
+    network = session.state.network
+    frozen = [name for name, parameter in network.named_parameters() if not parameter.requires_grad]
+    needed = session.measure_memory().per_picture
+    assert frozen == [name for name, parameter in network.named_parameters() if not parameter.requires_grad] != []
+    session.enter(1)
+    assert session.measure_memory().per_picture == needed > 0
