@@ -41,6 +41,9 @@ def conclusion(result: Console, console: Console, found: Conclusion) -> None:
         )
     if found.share < 1:
         result.print(f"Sealed: {found.share:g} of the way from start to end; {found.why_share}.")
+    if not any(layer.relative_distance for layer in found.layers):
+        console.print("No layer moved: the weights that are sealed are those of the head's training.")
+        return
     table = Table(box=None, pad_edge=False)
     table.add_column("layer")
     table.add_column("moved", justify="right")
