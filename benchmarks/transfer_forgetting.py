@@ -6,8 +6,8 @@ For each seed a residual network of depth 18 and width 16 is trained on all 25,0
 deer, sealed, and transferred to `--per-class` training pictures of each of dog to truck, in each of the ways below.
 Target accuracy is over 400 official test pictures of each of the five new classes, source accuracy that of the old
 last layer over as many of the five old ones; no picture is held out for validation but by `WiSE-FT by validation`,
-which chooses by it. `full` is plain fine-tuning: all layers at the rate of the head, batch normalization following the
-new pictures.
+which chooses by it. `full`, `fifth` and `tenth` are plain fine-tuning: all layers at this share of the rate of the head
+and nothing done against forgetting. A fifth of it is the rate that is usual from random weights.
 
 Printed: a row for each run, then mean and standard deviation over the seeds, and what the default loses as a share of
 what `full` loses. `transfer.json` and `transfer.png` of each run are below `--out`; runs that are there are kept.
@@ -26,17 +26,19 @@ import sightline
 from sightline.training import Run, directory
 
 TESTED = 400
-PLAIN = {"transfer.layer_decay": 1.0, "transfer.batch_norm": "adapt"}
+PLAIN = {"transfer.layer_decay": 1.0, "transfer.distillation": 0.0}
+FULL = {**PLAIN, "transfer.rate_factor": 1.0}
 WAYS: dict[str, dict[str, Any]] = {
-    "full": {**PLAIN, "transfer.rate_factor": 1.0},
+    "full": FULL,
+    "fifth": {**PLAIN, "transfer.rate_factor": 0.2},
     "tenth": PLAIN,
     "default": {},
-    "gradual": {"transfer.unfreezing": "gradual"},
-    "full, L2-SP": {**PLAIN, "transfer.rate_factor": 1.0, "transfer.l2_sp": 0.01},
-    "full, distilled": {**PLAIN, "transfer.rate_factor": 1.0, "transfer.distillation": 1.0},
-    "full, WiSE-FT 0.5": {**PLAIN, "transfer.rate_factor": 1.0, "transfer.interpolation": 0.5},
-    "L2-SP": {"transfer.l2_sp": 0.01},
-    "distilled": {"transfer.distillation": 1.0},
+    "default, old answers not kept": {"transfer.distillation": 0.0},
+    "default, statistics frozen": {"transfer.batch_norm": "frozen"},
+    "default, gradual": {"transfer.unfreezing": "gradual"},
+    "full, L2-SP": {**FULL, "transfer.l2_sp": 0.01},
+    "full, distilled": {**FULL, "transfer.distillation": 0.5},
+    "full, WiSE-FT 0.5": {**FULL, "transfer.interpolation": 0.5},
     "WiSE-FT by validation": {"transfer.interpolation": "validation", "data.validation_fraction": 0.1},
 }
 

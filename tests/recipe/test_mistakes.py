@@ -50,7 +50,7 @@ def refused(found: Any) -> str:
          ('data.image_size: found [32, 48, 3], wanted "auto", a whole number from 4 to 4,096 or a list of 2 whole '
          "numbers from 4 to 4,096.")),
         ({"transfer": {"depth": "head"}},
-         ("transfer.depth: found head without transfer.weights, so that nothing is transferred; wanted "
+         ("transfer.depth: found \"head\" without transfer.weights, so that nothing is transferred; wanted "
          "transfer.weights too, or neither.")),
         ({"preprocessing": {"statistics": "inherited"}},
          ('preprocessing.statistics: found "inherited" without transfer.weights, so that there is nothing to inherit '

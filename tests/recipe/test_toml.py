@@ -14,6 +14,7 @@ from sightline.recipe.network import VGG, ResNet
 from sightline.recipe.operations import ORDER, HorizontalFlip, Operation, Rotation
 from sightline.recipe.optimizer import Adam, Momentum
 from sightline.recipe.overrides import explicit
+from sightline.recipe.transfer import Transfer
 
 
 def test_sections_made_in_python_keep_their_choice() -> None:
@@ -49,6 +50,17 @@ def test_operations_are_written_one_to_a_line_and_whole() -> None:
     ) in text
     assert from_toml(text) == recipe
     assert "\noperations = []\n" in to_toml(Recipe())
+
+
+def test_how_to_transfer_is_written_down_only_where_weights_are() -> None:
+    """A later version may have other defaults, and a recipe must not seem to choose what it never used."""
+    idle, used = Recipe(), Recipe(transfer=Transfer(weights="w.safetensors"))
+    assert "[transfer]" not in to_toml(idle)
+    assert "transfer" not in idle.model_dump(mode="json")
+    assert "layer_decay" in to_toml(used)
+    assert used.model_dump(mode="json")["transfer"]["layer_decay"] == Transfer().layer_decay
+    for recipe in (idle, used):
+        assert from_toml(to_toml(recipe)) == Recipe.model_validate_json(recipe.model_dump_json()) == recipe
 
 
 @pytest.mark.parametrize("operation", ORDER, ids=lambda operation: operation.__name__)

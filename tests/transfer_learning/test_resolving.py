@@ -1,16 +1,21 @@
 """What follows from weights: network, size, statistics, depth and length, each with its reason; and what is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 from small_transfer import ARCHITECTURES
 
 import sightline
+from sightline import transfer_learning
 from sightline.errors import DataError, ModelFileError, RecipeError
+from sightline.network import build
 from sightline.recipe import DataFacts, Machine, Recipe, apply_overrides
 from sightline.recipe.facts import SourceFacts
 from sightline.recipe.network import VGG, ResNet, SqueezeNet
 from sightline.training import prepare, resolve, survey
+from sightline.training.resolve import with_batch_size
 
 CPU = Machine("cpu", "a processor", 2, bfloat16=False)
 GPU = Machine("cuda", "a card", 8, bfloat16=True)
@@ -26,7 +31,7 @@ def facts(per_class: int = 20, *, classes: int = 5, side: int = 128) -> DataFact
 def source(**changes) -> SourceFacts:
     known = {
         "origin": "w.safetensors", "digest": "ab" * 32, "network": SqueezeNet(normalization="none"), "channels": 3,
-        "image_size": None, "statistics": "ImageNet's", "classes": (),
+        "image_size": None, "statistics": "ImageNet's", "classes": (), "answers": False,
     }  # fmt: skip
     return SourceFacts(**{**known, **changes})
 
@@ -92,6 +97,75 @@ def test_the_network_is_that_of_the_weights_with_new_last_layers():
         resolved("network.activation=relu", weights=source(network=network))
     with pytest.raises(RecipeError, match=r"network: found resnet, but .* has the weights of vgg"):
         resolved("network=resnet", weights=source(network=network))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "training", "changes", "wanted"),
+    [
+        ([], 50, {}, "follow"),
+        ([], 45, {}, "frozen"),
+        (["training.batch_size=15"], 50, {}, "frozen"),
+        (["training.batch_size=32", "training.gradient_accumulation=4"], 50, {}, "frozen"),
+        ([], 50, {"network": SqueezeNet(normalization="none")}, "frozen"),
+        (["transfer.batch_norm=adapt"], 45, {}, "adapt"),
+    ],
+)
+def test_statistics_of_batch_normalization_follow_where_there_is_enough_to_follow(overrides, training, changes, wanted):
+    weights = source(**{"network": ResNet(depth=18), **changes})
+    assert resolved(*overrides, data=facts(training // 5), weights=weights).recipe.transfer.batch_norm == wanted
+
+
+@pytest.mark.parametrize(
+    ("overrides", "changes", "wanted"),
+    [
+        ([], {"answers": True}, 0.5),
+        ([], {"answers": False}, 0.0),
+        (["transfer.depth=head"], {"answers": True}, 0.0),
+        (["preprocessing.statistics=fitted"], {"answers": True}, 0.0),
+        ([], {"answers": True, "network": VGG(hidden=(9,))}, 0.0),
+        ([], {"answers": True, "network": VGG(hidden=(9,)), "image_size": (32, 32)}, 0.5),
+        ([], {"answers": True, "network": VGG(hidden=())}, 0.5),
+        (["transfer.distillation=0.0"], {"answers": True}, 0.0),
+        (["transfer.distillation=2.0"], {"answers": False}, 2.0),
+    ],
+)
+def test_old_answers_are_kept_where_they_are_known(overrides, changes, wanted):
+    assert resolved(*overrides, weights=source(**changes)).recipe.transfer.distillation == wanted
+
+
+def test_augmentation_follows_from_how_often_pictures_are_seen_in_both_stages():
+    found = resolved("training.epochs=3", "transfer.head_epochs=17")
+    assert found.recipe.augmentation.operations
+    assert found.reasons["augmentation.policy"].startswith("standard")
+    assert "seen 20 times" in found.reasons["augmentation.policy"]
+    once = resolved("transfer.depth=head", "transfer.head_epochs=11")
+    assert once.reasons["augmentation.policy"].startswith("none")  # the one stage is not counted twice
+
+
+def test_pictures_that_never_change_have_one_view():
+    assert resolved().recipe.transfer.views == 16
+    assert resolved("augmentation.policy=none").recipe.transfer.views == 1
+    assert resolved("transfer.features=exact").recipe.transfer.views == 1
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_weights_without_their_last_layer_have_no_answers(name, weights_of):
+    whole = transfer_learning.read(weights_of(name))
+    assert transfer_learning.facts(whole).answers
+    section = whole.network.model_copy(update={"dropout": 0.0})
+    network = build(section, channels=whole.channels, classes=2, image_size=whole.image_size or (64, 64))
+    last = next(key for key in reversed(whole.tensors) if transfer_learning.is_head(network, key))
+    part = dataclasses.replace(whole, tensors={k: v for k, v in whole.tensors.items() if k != last})
+    assert not transfer_learning.facts(part).answers
+
+
+def test_the_rate_of_a_new_head_is_five_times_the_usual_one_and_follows_the_batch():
+    found = resolved("training.batch_size=32")
+    assert found.recipe.optimizer.learning_rate == pytest.approx(5 * 0.0015)
+    assert "times 5 for a new last layer" in found.reasons["optimizer.learning_rate"]
+    smaller = with_batch_size(found, 8, "less memory").recipe
+    assert smaller.optimizer.learning_rate == pytest.approx(5 * 0.00075)
+    assert resolved("optimizer.learning_rate=0.002").recipe.optimizer.learning_rate == 0.002
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_every_layer_has_its_rate_and_the_table_says_so(weights_of, begun):
     assert [event["name"] for event in logged if event["event"] == "stage"] == ["head", "all"]
 
 
-@pytest.mark.parametrize("batch_norm", ["frozen", "adapt"])
+@pytest.mark.parametrize("batch_norm", ["frozen", "follow", "adapt"])
 def test_statistics_of_batch_normalization_are_frozen_or_follow(batch_norm, weights_of, begun):
     session = begun(weights_of("mobilenet_v2"), {"transfer.batch_norm": batch_norm})
     before = body(session)
@@ -152,7 +152,8 @@ def test_statistics_of_batch_normalization_are_frozen_or_follow(batch_norm, weig
         assert torch.equal(before[name], at_two[name]) != measured_anew, name
     session = begun(weights_of("mobilenet_v2"), {"transfer.batch_norm": batch_norm})
     stages = [event.batch_norm for event in session.events() if isinstance(event, StageStart)]
-    assert ("keeps" in stages[0]) == (batch_norm == "frozen")
+    assert ("keeps" in stages[0]) == (batch_norm != "adapt")
+    assert ("keeps" in stages[1]) == (batch_norm == "frozen")
     after = body(session)
     for name in statistics:
         assert torch.equal(at_two[name], after[name]) == (batch_norm == "frozen"), name

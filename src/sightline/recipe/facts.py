@@ -55,3 +55,5 @@ class SourceFacts:
     """Whose statistics the pictures were standardized with, in a few words; empty where it is not known."""
     classes: tuple[str, ...]
     """Names of the classes they tell apart; empty where they are not known."""
+    answers: bool
+    """They have their last layers, so that the network's answers of before are known."""

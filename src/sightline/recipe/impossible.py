@@ -5,6 +5,7 @@ Each function takes the whole recipe and returns `field: sentence`, or None wher
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 BLACK = 0
 WHITENING_EPSILON = 1e-2
 HEAD_UNITS = 256
-UNUSED_TRANSFER = {"depth": "both", "views": 1, "head_epochs": 1}
-"""What `"auto"` comes to where no weights are transferred."""
 
 
 def batch_of_one_with_batch_normalization(recipe: Recipe) -> str | None:
@@ -129,11 +128,11 @@ def transfer_without_weights(recipe: Recipe) -> str | None:
         return None
     fields = type(section).model_fields
     chosen = {key: getattr(section, key) for key in fields}
-    idle = [key for key, value in chosen.items() if value not in (fields[key].default, UNUSED_TRANSFER.get(key))]
+    idle = [key for key, value in chosen.items() if value != fields[key].default]
     if idle:
         return (
-            f"transfer.{idle[0]}: found {chosen[idle[0]]} without transfer.weights, so that nothing is transferred; "
-            "wanted transfer.weights too, or neither."
+            f"transfer.{idle[0]}: found {json.dumps(chosen[idle[0]])} without transfer.weights, so that nothing is "
+            "transferred; wanted transfer.weights too, or neither."
         )
     if recipe.preprocessing.statistics == "inherited":
         return (

@@ -33,23 +33,31 @@ USUAL_RATES = {
 }
 
 
-def usual_rate(name: str, batch_size: int) -> tuple[float, str]:
+TRANSFERRED = 5.0
+"""Of a transfer's rate: how many times the usual one it is. A last layer alone bears larger steps, and a tenth of this
+rate, for layers that are trained already, is half of what is usual from random weights."""
+
+
+def usual_rate(name: str, batch_size: int, *, transferred: bool = False) -> tuple[float, str]:
     """Return the rate that `"auto"` stands for and the reason, for update rule `name` at `batch_size` pictures a step.
 
     The average of a larger batch is less noisy and bears a longer step: in proportion for the SGD family, by the square
-    root for rules that divide by the gradient's size. The result never leaves the usual range.
+    root for rules that divide by the gradient's size. Where weights are transferred, `TRANSFERRED` times as much is
+    usual. The result never leaves the usual range.
     """
     usual = USUAL_RATES[name]
     ratio = batch_size / REFERENCE_BATCH
     factor = {"linear": ratio, "root": math.sqrt(ratio), "none": 1.0}[usual.scaling]
+    if transferred:
+        factor *= TRANSFERRED
     value = float(f"{min(max(usual.value * factor, usual.low), usual.high):.3g}")
-    reason = f"usual for {name}"
-    if usual.scaling == "none":
-        return value, f"{reason} at any batch size"
-    reason += f" at batch {REFERENCE_BATCH}"
-    if ratio != 1:
+    at = "any batch size" if usual.scaling == "none" else f"batch {REFERENCE_BATCH}"
+    reason = f"usual for {name} at {at}"
+    if usual.scaling != "none" and ratio != 1:
         how = "in proportion" if usual.scaling == "linear" else "with the square root"
         reason += f" ({usual.value:g}), scaled {how} to batch {batch_size}"
+    if transferred:
+        reason += f", times {TRANSFERRED:g} for a new last layer"
     if value in (usual.low, usual.high):
         reason += ", kept in the usual range"
     return value, reason

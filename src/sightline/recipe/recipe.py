@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from typing import Any
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from sightline.recipe.augmentation import Augmentation
 from sightline.recipe.choices import Choices
@@ -30,6 +32,14 @@ class Recipe(Choices):
     schedule: Schedule = Field(default_factory=OneCycle, description="How the rate changes over the training.")
     training: Training = Field(default_factory=Training, description="How long, how and on what.")
     transfer: Transfer = Field(default_factory=Transfer, description="What is learned from, besides the pictures.")
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_idle(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """How to transfer is not written down where nothing is: a later version's defaults may be others."""
+        written: dict[str, Any] = write(self)
+        if not self.transfer.weights:
+            written.pop("transfer", None)
+        return written
 
     @model_validator(mode="after")
     def _can_be_honored(self) -> Recipe:

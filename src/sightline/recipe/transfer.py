@@ -35,10 +35,11 @@ class Transfer(Choices):
     head_epochs: Auto | Annotated[int, Field(ge=1, le=100_000)] = Field(
         default="auto", description="Passes of stage one; training.epochs are those of stage two."
     )
-    batch_norm: Literal["frozen", "adapt"] = Field(
-        default="frozen",
-        description="Statistics of batch normalization: frozen keeps the source's in both stages, adapt measures them "
-        "anew on the training pictures (Li et al. 2017) and lets stage two move them.",
+    batch_norm: Literal["auto", "frozen", "follow", "adapt"] = Field(
+        default="auto",
+        description="Statistics of batch normalization: frozen keeps the source's in both stages; follow keeps them in "
+        "stage one and lets stage two move them; adapt measures them anew on the training pictures first (Li et al. "
+        "2017). auto: follow, or frozen where training pictures or batches are few.",
     )
     rate_factor: float = Field(
         default=0.1,
@@ -47,7 +48,7 @@ class Transfer(Choices):
         description="Stage two's rate as a share of optimizer.learning_rate; the lecture: 1/10.",
     )
     layer_decay: float = Field(
-        default=0.9,
+        default=0.95,
         gt=0,
         le=1,
         description="Stage two: the rate falls by this factor with each layer towards the input (ULMFiT, Howard and "
@@ -64,12 +65,10 @@ class Transfer(Choices):
         le=100,
         description="Stage two: pull of the old layers towards where they started (L2-SP, Li et al. 2018); 0: none.",
     )
-    distillation: float = Field(
-        default=0.0,
-        ge=0,
-        le=100,
+    distillation: Auto | Annotated[float, Field(ge=0, le=100)] = Field(
+        default="auto",
         description="Stage two: weight of the old last layer's answers on the new pictures (learning without "
-        "forgetting, Li and Hoiem 2016); 0: none.",
+        "forgetting, Li and Hoiem 2016); 0: none. auto: 0.5 where the weights have their last layer.",
     )
     distillation_temperature: float = Field(
         default=2.0, gt=0, le=100, description="What the old answers' scores are divided by; 2 in the paper."

@@ -15,6 +15,18 @@ from sightline.training.metrics import Metrics, measure
 Logits = Callable[[Tensor], Tensor]
 Gather = Callable[[NDArray[np.int64]], NDArray[Any]]
 
+PIXELS_AT_ONCE = 1 << 18
+"""Of one batch on a processor. Layers of more pictures do not fit the memory that glibc keeps for the next layer: the
+system then clears each anew (`benchmarks/judging.py`)."""
+
+
+def batch_to_judge(image_size: tuple[int, int], *, device: str, most: int) -> int:
+    """Return how many pictures are looked at together, `most` of them or fewer."""
+    if device != "cpu":
+        return most
+    height, width = image_size
+    return max(1, min(most, PIXELS_AT_ONCE // (height * width)))
+
 
 def evaluate(
     logits: Logits, gather: Gather, records: NDArray[np.int64], labels: NDArray[np.int32], *, batch_size: int

@@ -15,7 +15,7 @@ from sightline import preprocessing, transfer_learning
 from sightline.data import Progress
 from sightline.errors import RecipeError
 from sightline.recipe import Recipe
-from sightline.training.evaluate import evaluate
+from sightline.training.evaluate import batch_to_judge, evaluate
 from sightline.training.held_out import HeldOut, held_out
 from sightline.training.metrics import Metrics
 from sightline.transfer_learning import Weights, layers
@@ -23,7 +23,7 @@ from sightline.transfer_learning.interpolation import STEPS
 
 PICTURES = 512
 """Of the target at most, on which layers are compared."""
-GROUP = 64
+GROUP = 16
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Measuring:
             self.source.pixels.gather,
             records,
             self.source.labels.astype(np.int32),
-            batch_size=4 * GROUP,
+            batch_size=batch_to_judge(rules.image_size, device=self.device, most=4 * GROUP),
         )
         return found.accuracy
 

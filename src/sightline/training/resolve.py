@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from sightline.errors import RecipeError
 from sightline.network import scheme_for
@@ -77,8 +77,10 @@ def resolve(
     chosen.settle("data.stored_size", *_stored_size(chosen, facts))
     _network(chosen, recipe.network, facts, machine, side)
     name = chosen.fields["optimizer"]["name"]
-    rate, reason = usual_rate(name, chosen.fields["training"]["batch_size"])
+    rate, reason = usual_rate(name, chosen.fields["training"]["batch_size"], transferred=source is not None)
     chosen.settle("optimizer.learning_rate", rate, reason)
+    if source is not None:
+        resolve_transfer.settle_levers(chosen, facts, source)
     return Resolved(from_fields(chosen.fields, where="the resolved recipe"), chosen.reasons, asked)
 
 
@@ -96,7 +98,8 @@ def with_batch_size(resolved: Resolved, batch_size: int, reason: str) -> Resolve
     fields["training"]["batch_size"] = batch_size
     reasons = {**resolved.reasons, "training.batch_size": reason}
     if "optimizer.learning_rate" in reasons:
-        rate, why = usual_rate(fields["optimizer"]["name"], batch_size)
+        transferred = "transfer" in fields
+        rate, why = usual_rate(fields["optimizer"]["name"], batch_size, transferred=transferred)
         fields["optimizer"]["learning_rate"], reasons["optimizer.learning_rate"] = rate, why
     return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
 
@@ -127,10 +130,10 @@ def _augmentation(chosen: Settling, wanted: Augmentation, facts: DataFacts, side
     section = chosen.fields["augmentation"]
     policy: policies.ListedPolicy
     if wanted.policy == "auto":
-        epochs, preprocessing = chosen.fields["training"]["epochs"], chosen.fields["preprocessing"]
+        preprocessing = chosen.fields["preprocessing"]
         policy, why = policies.automatic(
             training=facts.training,
-            epochs=None if epochs == "auto" else epochs,
+            epochs=_times_seen(chosen.fields),
             side=side,
             moved_statistics="pixel" in preprocessing.values() or preprocessing["decorrelate"] != "none",
         )
@@ -143,6 +146,15 @@ def _augmentation(chosen: Settling, wanted: Augmentation, facts: DataFacts, side
     listed = policies.operations(policy, orientation=section["orientation"], channels=1 if facts.all_gray else channels)
     section["operations"] = [operation.model_dump(mode="json") for operation in listed]
     section["policy"] = policy if policy in ("none", "trivial") else "custom"
+
+
+def _times_seen(fields: dict[str, dict[str, Any]]) -> int | None:
+    """Return how often each training picture is seen in all; None where a time budget will tell."""
+    epochs: int | Literal["auto"] = fields["training"]["epochs"]
+    if epochs == "auto":
+        return None
+    transfer = fields.get("transfer", {})  # only where there are weights
+    return epochs + (transfer["head_epochs"] if transfer.get("depth") == "both" else 0)
 
 
 def _stored_size(chosen: Settling, facts: DataFacts) -> tuple[int | list[int], str]:

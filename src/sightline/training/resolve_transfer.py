@@ -6,17 +6,18 @@ from typing import Any
 
 from sightline.errors import ModelFileError, RecipeError
 from sightline.recipe import Recipe
+from sightline.recipe.advice.transfer import FEWEST_FOR_STATISTICS, MANY_PER_CLASS
 from sightline.recipe.facts import DataFacts, Machine, SourceFacts
-from sightline.recipe.impossible import UNUSED_TRANSFER
 from sightline.recipe.network import VGG, AutoNetwork, Network, ResNet
 from sightline.training.settling import Settling
 
 FEWEST_FOR_BOTH = 5
 """Training pictures of a class below which all layers together learn them by heart."""
-MANY = 1_000
-"""Training pictures of a class from which training from scratch is worth a comparison."""
 SMALLEST_SIDE = 96
 """Pixels that networks which shrink their maps 16 or 32 times should see at least."""
+SMALLEST_BATCH = 16
+"""Pictures whose mean and variance may stand for all, with the running averages over many batches."""
+DISTILLATION = 0.5
 LARGEST_SIDE = {"cpu": 160, "mps": 160, "cuda": 224}
 OF_ITS_TRAINING = ("activation", "normalization", "pooling")
 """Choices of a network that its weights were trained with."""
@@ -63,11 +64,9 @@ def _network(wanted: Network, source: SourceFacts) -> Network:
 
 
 def settle_unused(chosen: Settling) -> None:
-    """Settle what belongs to transferred weights where there are none; none of it is worth a word."""
+    """Settle what transferred weights would decide where there are none; none of it is worth a word."""
     chosen.settle("preprocessing.statistics", "fitted")
     chosen.settle("network.head", "published")
-    for key, value in UNUSED_TRANSFER.items():
-        chosen.settle(f"transfer.{key}", value)
 
 
 def settle_first(chosen: Settling, facts: DataFacts, machine: Machine, source: SourceFacts) -> None:
@@ -130,8 +129,6 @@ def settle_length(chosen: Settling, facts: DataFacts) -> None:
     per_class = facts.training / facts.classes
     chosen.settle("transfer.depth", *_depth(per_class, asked=training["epochs"] != "auto"))
     cached = transfer["features"] == "cached"
-    views = 16 if facts.training <= 1_000 else 4 if facts.training <= 10_000 else 2
-    chosen.settle("transfer.views", views if cached else 1, f"usual for {facts.training:,} training pictures")
     least, most, passes = (10, 100, 100_000) if cached else (3, 30, 20_000)
     epochs = max(least, min(most, round(passes / facts.training)))
     if transfer["depth"] == "head":
@@ -146,8 +143,48 @@ def settle_length(chosen: Settling, facts: DataFacts) -> None:
         chosen.settle("training.epochs", transfer["head_epochs"], "those of the head, the only stage")
         return
     chosen.settle("transfer.head_epochs", epochs, f"{facts.training:,} training pictures")
-    epochs = max(5, min(30, round(20_000 / facts.training)))
+    epochs = max(5, min(40, round(20_000 / facts.training)))
     chosen.settle("training.epochs", epochs, f"of all layers, from trained weights, on {facts.training:,} pictures")
+
+
+def settle_levers(chosen: Settling, facts: DataFacts, source: SourceFacts) -> None:
+    """Settle what happens to batch normalization, and what is done against forgetting; all else is settled."""
+    chosen.settle("transfer.views", *_views(chosen, facts))
+    training = chosen.fields["training"]
+    batch = training["batch_size"] // training["gradient_accumulation"]
+    chosen.settle("transfer.batch_norm", *_batch_norm(source, facts.training, batch))
+    chosen.settle("transfer.distillation", *_distillation(chosen, source))
+
+
+def _views(chosen: Settling, facts: DataFacts) -> tuple[int, str]:
+    if chosen.fields["transfer"]["features"] == "exact":
+        return 1, "nothing is cached"
+    if not chosen.fields["augmentation"]["operations"]:
+        return 1, "without augmentation a picture looks the same every time"
+    views = 16 if facts.training <= 1_000 else 4 if facts.training <= 10_000 else 2
+    return views, f"usual for {facts.training:,} training pictures"
+
+
+def _batch_norm(source: SourceFacts, training: int, batch: int) -> tuple[str, str]:
+    if source.network.normalization != "batch":
+        return "frozen", ""
+    if training < FEWEST_FOR_STATISTICS:
+        return "frozen", f"{training:,} training pictures are too few to take statistics of"
+    if batch < SMALLEST_BATCH:
+        return "frozen", f"{batch} pictures at a time are too few to take statistics of"
+    return "follow", "all layers learn best with the statistics of the pictures they see"
+
+
+def _distillation(chosen: Settling, source: SourceFacts) -> tuple[float, str]:
+    if chosen.fields["transfer"]["depth"] == "head":
+        return 0.0, ""
+    if not source.answers:
+        return 0.0, "the weights come without their last layer"
+    if isinstance(source.network, VGG) and source.network.hidden and source.image_size is None:
+        return 0.0, "the weights' dense layers fit pictures of one size only"
+    if chosen.fields["preprocessing"]["statistics"] != "inherited":
+        return 0.0, "the old last layer knows pictures with the source's statistics"
+    return DISTILLATION, "what the old last layer says is known, and keeping it costs little"
 
 
 def _depth(per_class: float, *, asked: bool) -> tuple[str, str]:
@@ -156,6 +193,6 @@ def _depth(per_class: float, *, asked: bool) -> tuple[str, str]:
         return "both", "training.epochs asks for the second stage"
     if per_class < FEWEST_FOR_BOTH:
         return "head", f"{counted}: too few for all layers"
-    if per_class >= MANY:
+    if per_class >= MANY_PER_CLASS:
         return "both", f"{counted}: enough that training from scratch is worth comparing (sightline train)"
     return "both", f"{counted}: enough for all layers, too few to do without what others have learned"

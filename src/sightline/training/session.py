@@ -25,7 +25,7 @@ from sightline.training.batches import batches, steps_per_epoch
 from sightline.training.best_model import BestModel
 from sightline.training.checkpoint import Checkpoint, taken
 from sightline.training.concluding import conclude, keep, sealed_weights
-from sightline.training.evaluate import evaluate
+from sightline.training.evaluate import batch_to_judge, evaluate
 from sightline.training.events import EpochEnd, Event, StepEnd, Stopped
 from sightline.training.feed import Feed
 from sightline.training.forgetting import Conclusion
@@ -290,8 +290,10 @@ class Session:
         return shortened_digest(self.state.best or self.state.judged())
 
     def _digest(self) -> str:
-        """Return a digest of the weights as they are now, by which two runs find where they part."""
-        return shortened_digest(self.state.network.state_dict())
+        """Return a digest of the weights that are trained now, by which two runs find where they part."""
+        network = self.state.network
+        frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
+        return shortened_digest({name: each for name, each in network.state_dict().items() if name not in frozen})
 
     def _write(self, metrics: Mapping[str, Metrics]) -> None:
         prepared, chosen = self.prepared, self.recipe.data
@@ -385,7 +387,7 @@ class Session:
             self.prepared.pixels.gather,
             records,
             self.prepared.catalogue.labels,
-            batch_size=2 * self.at_once,
+            batch_size=batch_to_judge(self.prepared.height_width, device=device, most=2 * self.at_once),
         )
 
     def _describe(self, records: NDArray[np.int64]) -> str:

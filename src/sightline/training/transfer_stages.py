@@ -32,8 +32,10 @@ from sightline.training.state import State
 from sightline.training.step import Forward, Objective, Shard, Step, supervised
 from sightline.transfer_learning import Fit, Weights, is_head, layers
 
-GROUP = 64
-"""Pictures whose features are computed together."""
+GROUP = 32
+"""Pictures at most whose features are computed together: of more, layers do not fit the memory that is kept."""
+ADAPTED_BY = 64
+"""Pictures or more whose mean and variance are taken together."""
 NAMED = 4
 
 
@@ -127,7 +129,7 @@ class TransferStages:
     def _adapt(self, state: State) -> None:
         training = np.sort(self.prepared.split.train)
         # Nothing to be compared with is no statistic.
-        parts = np.array_split(training, max(1, len(training) // GROUP))
+        parts = np.array_split(training, max(1, len(training) // ADAPTED_BY))
         transfer_learning.adapt(self.network, (self._plain(records) for records in parts))
         if state.average is not None and state.step == 0:
             state.average = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
@@ -220,7 +222,7 @@ class TransferStages:
             lambda wanted: self._judged[np.searchsorted(validation, wanted)],
             records,
             self.prepared.catalogue.labels,
-            batch_size=4 * GROUP,
+            batch_size=8 * GROUP,
         )
 
     # Stage two.
@@ -229,7 +231,8 @@ class TransferStages:
         recipe = self.recipe
         peak = self._peak * recipe.transfer.rate_factor
         factors = transfer_learning.rate_factors(self.network, decay=recipe.transfer.layer_decay)
-        objective = self._distilling() if recipe.transfer.distillation > 0 else supervised(self.forward, self.loss)
+        distilled = settled(recipe.transfer.distillation) > 0
+        objective = self._distilling() if distilled else supervised(self.forward, self.loss)
         found = layers(self.network)
         rates = {layer.name: peak * factors[layer.parameters[0]] for layer in found}
         return Stage(
@@ -263,6 +266,7 @@ class TransferStages:
 
     def _distilling(self) -> Objective:
         chosen, loss = self.recipe.transfer, self.loss
+        weight = settled(chosen.distillation)
         old = transfer_learning.earlier_network(
             self.weights,
             channels=settled(self.recipe.data.channels),
@@ -287,7 +291,7 @@ class TransferStages:
                 wanted = answers_of_old(shard.inputs)
             logits, answers = scores(shard.inputs).float().tensor_split([classes], dim=1)
             kept = transfer_learning.distillation(answers, wanted, temperature=chosen.distillation_temperature)
-            return logits, loss(logits, shard.targets(classes)) + chosen.distillation * kept
+            return logits, loss(logits, shard.targets(classes)) + weight * kept
 
         return objective
 
@@ -315,11 +319,13 @@ class TransferStages:
     def _batch_norm(self, stage: str) -> str:
         if not any(True for _ in transfer_learning.normalizations(self.network)):
             return ""
-        if self.recipe.transfer.batch_norm == "frozen":
-            learned = "" if stage == "head" else "; scale and shift are trained"
-            return f"keeps the statistics that the weights came with{learned}"
-        if stage == "head":
+        chosen = self.recipe.transfer.batch_norm
+        if stage == "head" and chosen == "adapt":
             return "has statistics that are measured anew on the training pictures, once"
+        if stage == "head":
+            return "keeps the statistics that the weights came with"
+        if chosen == "frozen":
+            return "keeps the statistics that the weights came with; scale and shift are trained"
         return "has statistics that follow the training pictures"
 
     def _says(self) -> list[str]:
@@ -348,8 +354,8 @@ class TransferStages:
             says.append("Layers begin to learn one after the other, the last first.")
         if chosen.l2_sp > 0:
             says.append(f"L2-SP pulls towards the start with {chosen.l2_sp:g}.")
-        if chosen.distillation > 0:
-            says.append(f"The old last layer's answers are kept with weight {chosen.distillation:g}.")
+        if (weight := settled(chosen.distillation)) > 0:
+            says.append(f"The old last layer's answers are kept with weight {weight:g}.")
         return says
 
 
@@ -365,5 +371,5 @@ class _Lazy:
 
 
 def _parts(records: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return records in groups of one size but the last."""
-    return [records[start : start + GROUP] for start in range(0, len(records), GROUP)]
+    """Return records in groups of about one size."""
+    return np.array_split(records, max(1, -(-len(records) // GROUP))) if len(records) else []

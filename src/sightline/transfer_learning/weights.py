@@ -15,7 +15,6 @@ from sightline import model
 from sightline.errors import ModelFileError
 from sightline.model.format import digest_of_tensors, is_sealed
 from sightline.preprocessing import Statistics
-from sightline.recipe.facts import SourceFacts
 from sightline.recipe.network import Network
 from sightline.transfer_learning.recognize import recognize
 
@@ -46,19 +45,6 @@ class Weights:
     """Height and width they were trained on; None where it is not known."""
     sealed: model.Model | None = None
     """The model, where it was sealed by Sightline."""
-
-    @property
-    def facts(self) -> SourceFacts:
-        """What the resolution of a recipe looks at."""
-        return SourceFacts(
-            origin=self.origin,
-            digest=self.digest,
-            network=self.network,
-            channels=self.channels,
-            image_size=self.image_size,
-            statistics=self.statistics_of if self.statistics is not None else "",
-            classes=self.class_names,
-        )
 
 
 def read(weights: str | os.PathLike[str], *, folder: Path | None = None) -> Weights:

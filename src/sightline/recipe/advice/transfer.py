@@ -7,8 +7,10 @@ from sightline.recipe.facts import DataFacts
 from sightline.recipe.recipe import Recipe
 
 MANY_PER_CLASS = 1_000
+"""Training pictures of a class from which training from scratch is worth a comparison."""
 FULL_RATE = 0.5
 FEWEST_FOR_STATISTICS = 50
+"""Training pictures whose mean and variance may stand for others."""
 
 
 def enough_to_train_from_scratch(recipe: Recipe, facts: DataFacts | None) -> Advice | None:
