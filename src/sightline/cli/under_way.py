@@ -140,6 +140,9 @@ def carry_out(session: Session, display: Display) -> None:
             display.ended_early(session, resumable=not isinstance(error, TrainingError))
             raise
     display.sealed(session, metrics)
+    from sightline.report import write
+
+    display.result(f"Report: {write(session.path)}")
 
 
 def go_on_at(path: Path, display: Display, *, allow_different: bool = False) -> None:

@@ -24,6 +24,7 @@ MODEL = "model.safetensors"
 SHEET = "augmentation.png"
 TRANSFER = "transfer.json"
 TRANSFER_PLOT = "transfer.png"
+REPORT = "report.html"
 TIMES = "times.jsonl"
 CHECKPOINTS = "checkpoints"
 RUNS = Path("runs")
@@ -31,7 +32,7 @@ RUNS = Path("runs")
 LOCK, OWNER, PROBE = ".lock", ".owner", ".writable"
 LASTING = (RECIPE, CATALOGUE, REFUSED, SHEET, TRANSFER, EVENTS, MODEL)
 """Files that are the same for whoever repeats the run, to the last byte."""
-FILES = (sums.NAME, TIMES, TRANSFER_PLOT, *LASTING)
+FILES = (sums.NAME, TIMES, TRANSFER_PLOT, REPORT, *LASTING)
 
 
 @contextlib.contextmanager

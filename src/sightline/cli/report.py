@@ -1,0 +1,23 @@
+"""`sightline report`: a run as a page to read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("report")
+@click.argument("run", type=click.Path(path_type=Path))
+def command(run: Path) -> None:
+    """Write report.html of RUN (the directory of a run, finished or not) anew, and say where it is.
+
+    Every training writes it at its end. The page needs no network and no other file: how good the model is, how sure
+    that is, and what to do next; then accuracy, confusions, classes, curves, data, the recipe and how to repeat it.
+    """
+    from sightline.report import opening, read, write
+
+    page = write(run)
+    for sentence in opening(read(run)):
+        click.echo(sentence)
+    click.echo(f"Report: {page}")

@@ -1,0 +1,118 @@
+"""Drawings of a report as SVG that takes the page's colors, so that it is readable in light and in dark."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#010203"
+"""Stands for the page's own color of text, which the finished drawing refers to."""
+TRAINING, VALIDATION = "#040506", "#070809"
+"""Stand for the page's two colors of lines."""
+OF_PAGE = {INK: "currentColor", TRAINING: "var(--training)", VALIDATION: "var(--validation)"}
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "sightline",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+LARGEST_LOSS = 1e6
+
+
+def curves(epochs: Sequence[Mapping[str, Any]], *, best: int) -> dict[str, str]:
+    """Return drawings of loss, accuracy and learning rate over the epochs, as SVG by name.
+
+    Args:
+        epochs: as the log has them, at least one.
+        best: the epoch whose weights were sealed; 0 for none.
+    """
+    import matplotlib as mpl
+
+    numbers = [int(epoch["epoch"]) for epoch in epochs]
+    validation = [epoch.get("validation") or {} for epoch in epochs]
+    with mpl.rc_context(STYLE):
+        return {
+            "loss": _drawn(
+                numbers,
+                {
+                    "training": [_finite(epoch["training_loss"]) for epoch in epochs],
+                    "validation": [_finite(each.get("loss")) for each in validation],
+                },
+                "loss",
+                best,
+            ),
+            "accuracy": _drawn(
+                numbers,
+                {
+                    "training": [100 * epoch["training_accuracy"] for epoch in epochs],
+                    "validation": [_percent(each.get("accuracy")) for each in validation],
+                },
+                "accuracy, %",
+                best,
+            ),
+            "learning rate": _drawn(numbers, {"training": [e["learning_rate"] for e in epochs]}, "learning rate", 0),
+        }
+
+
+def for_page(svg: str) -> str:
+    """Return a drawing of matplotlib's as part of a page: without a prologue, in the page's colors, as wide as fits."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1 aria-hidden="true"', svg, count=1)
+    for stand_in, color in OF_PAGE.items():
+        svg = svg.replace(stand_in, color)
+    return svg
+
+
+def _drawn(numbers: Sequence[int], lines: Mapping[str, Sequence[float]], label: str, best: int) -> str:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6, 3.0), layout="constrained")
+    axes = figure.subplots()
+    colors = {"training": TRAINING, "validation": VALIDATION}
+    known = {name: values for name, values in lines.items() if not all(math.isnan(value) for value in values)}
+    for name, values in known.items():
+        # A single epoch is a point, which a line would not show; dashes tell lines apart without color.
+        mark = "o" if len(numbers) == 1 else ""
+        axes.plot(numbers, values, color=colors[name], marker=mark, linestyle="-" if name == "training" else "--")
+    if best and len(numbers) > 1:
+        axes.axvline(best, color=INK, linewidth=0.8, linestyle=":")
+    _whole_numbers(axes)
+    axes.set_xlabel("epoch")
+    axes.set_title(label, fontsize=10, loc="left")
+    return for_page(_svg(figure))
+
+
+def _whole_numbers(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _svg(figure: Figure) -> str:
+    written = io.StringIO()
+    figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return written.getvalue()
+
+
+def _finite(value: float | None) -> float:
+    return float("nan") if value is None or abs(value) > LARGEST_LOSS else float(value)
+
+
+def _percent(value: float | None) -> float:
+    return float("nan") if value is None else 100 * float(value)

@@ -1,0 +1,182 @@
+"""`report.html` of a run: one page that needs nothing but itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sightline.recipe import to_toml
+from sightline.report import charts
+from sightline.report.intervals import Interval, balanced_accuracy, bootstrap, macro_f1, wilson
+from sightline.report.sentences import opening, percent
+from sightline.report.story import SIDES, Judged, Story, read
+from sightline.training import directory
+from sightline.writing import write_whole
+
+TABLE = 25
+"""Classes up to which the whole confusion matrix is a table that a person reads."""
+CONFUSIONS = 10
+"""Most frequent mistakes that are listed."""
+LISTED = 50
+"""Refused files that are named."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number with what it may truly be."""
+
+    name: str
+    value: float
+    interval: Interval
+    says: str
+
+
+@dataclass(frozen=True)
+class OfClass:
+    """How one class fared."""
+
+    name: str
+    images: int
+    recall: float
+    interval: Interval | None
+    """None where there is no picture of the class."""
+    precision: float
+
+
+def write(path: Path) -> Path:
+    """Write the report of the run at `path` into it, and return where it is.
+
+    Raises:
+        DataError: there is no run.
+        OutputError: the page cannot be written.
+    """
+    page = path / directory.REPORT
+    write_whole(page, render(read(path)).encode())
+    return page
+
+
+def render(story: Story) -> str:
+    """Return the page as HTML; every name in it is escaped."""
+    best = int(story.sealed.get("best_epoch", 0))
+    return str(
+        _template().render(
+            story=story,
+            name=Path(story.source).name,
+            opening=opening(story),
+            judged=[_judged(story, each) for each in story.judged],
+            curves=charts.curves(story.epochs, best=best) if story.epochs else {},
+            best=best,
+            validated=any(each.get("validation") for each in story.epochs),
+            rows=[_epoch(each) for each in story.epochs],
+            counts=[(name, [of.get(side, 0) for side in SIDES]) for name, of in story.counts.items()],
+            sides=[side for side in SIDES if any(of.get(side, 0) for of in story.counts.values())],
+            all_sides=SIDES,
+            recipe=to_toml(story.recipe),
+            refused=story.refused[:LISTED],
+            fingerprint=story.sealed.get("fingerprint", ""),
+        )
+    )
+
+
+def measures(judged: Judged) -> tuple[Measure, ...]:
+    """Return accuracy, balanced accuracy and macro F1, each with its 95 % interval."""
+    confusion, values = judged.confusion, judged.values
+    right = int(confusion.trace())
+    return (
+        Measure("accuracy", right / judged.images, wilson(right, judged.images), "share of pictures that are right"),
+        Measure(
+            "balanced accuracy",
+            float(values["balanced_accuracy"]),
+            bootstrap(confusion, balanced_accuracy),
+            "mean over the classes of the share of their pictures that is found",
+        ),
+        Measure(
+            "macro F1",
+            float(values["macro_f1"]),
+            bootstrap(confusion, macro_f1),
+            "mean over the classes of 2 · precision · recall / (precision + recall)",
+        ),
+    )
+
+
+def of_classes(names: Sequence[str], judged: Judged) -> tuple[OfClass, ...]:
+    """Return each class's share that is found, with its interval, and its precision; the worst first."""
+    confusion = judged.confusion
+    found = [
+        OfClass(
+            name,
+            int(confusion[index].sum()),
+            float(judged.values["recall"][index]),
+            wilson(int(confusion[index, index]), int(confusion[index].sum())) if confusion[index].any() else None,
+            float(judged.values["precision"][index]),
+        )
+        for index, name in enumerate(names)
+    ]
+    return tuple(sorted(found, key=lambda each: (each.interval is None, each.recall)))
+
+
+def confusions(names: Sequence[str], judged: Judged) -> tuple[tuple[str, str, int, int], ...]:
+    """Return the most frequent mistakes: true class, predicted class, how many, of how many pictures of the class."""
+    wrong = judged.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    true, taken = np.nonzero(wrong)
+    order = np.argsort(-wrong[true, taken], kind="stable")[:CONFUSIONS]
+    of_class = judged.confusion.sum(axis=1)
+    return tuple(
+        (names[true[i]], names[taken[i]], int(wrong[true[i], taken[i]]), int(of_class[true[i]])) for i in order
+    )
+
+
+def _judged(story: Story, judged: Judged) -> Mapping[str, Any]:
+    small = len(story.class_names) <= TABLE
+    return {
+        "side": judged.side,
+        "images": judged.images,
+        "loss": judged.values["loss"],
+        "measures": measures(judged),
+        "classes": of_classes(story.class_names, judged),
+        "confusions": confusions(story.class_names, judged),
+        "matrix": _matrix(judged) if small else None,
+    }
+
+
+def _matrix(judged: Judged) -> list[list[tuple[int, int]]]:
+    """Return each cell's count and its share of its row in percent, which its shade follows."""
+    confusion = judged.confusion
+    of_class = np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    shares = np.rint(100 * confusion / of_class).astype(int)
+    return [
+        [(int(count), int(share)) for count, share in zip(row, of_row, strict=True)]
+        for row, of_row in zip(confusion, shares, strict=True)
+    ]
+
+
+def _epoch(epoch: Mapping[str, Any]) -> tuple[str, ...]:
+    validation = epoch.get("validation") or {}
+    loss = validation.get("loss")
+    return (
+        f"{epoch['epoch']:,}",
+        f"{epoch['learning_rate']:.2g}",
+        f"{epoch['training_loss']:.4f}",
+        percent(epoch["training_accuracy"]),
+        "" if loss is None else f"{loss:.4f}",
+        percent(validation["accuracy"]) if validation else "",
+    )
+
+
+@cache
+def _template() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["percent"] = percent
+    environment.filters["grouped"] = lambda number: f"{number:,}"
+    return environment.from_string(files("sightline.report").joinpath("page.html").read_text(encoding="utf-8"))

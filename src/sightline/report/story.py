@@ -1,0 +1,156 @@
+"""What a run's directory tells of its training: numbers and names, read and not computed anew."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline import model
+from sightline.errors import DataError, SightlineError
+from sightline.recipe import Recipe, read_recipe
+from sightline.training import Run, directory
+
+SIDES = ("train", "validation", "test", "unused")
+JUDGED = ("test", "validation")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Metrics of the sealed weights on one side of the split."""
+
+    side: str
+    values: Mapping[str, Any]
+    """As the log has them."""
+
+    @property
+    def images(self) -> int:
+        """Pictures judged."""
+        return int(self.values["images"])
+
+    @property
+    def accuracy(self) -> float:
+        """Share of pictures that are right."""
+        return float(self.values["accuracy"])
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Row: true class; column: predicted class."""
+        return np.array(self.values["confusion"], np.int64)
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run as its files tell it. Whatever came to no end, or was never begun, is empty."""
+
+    path: Path
+    class_names: tuple[str, ...]
+    source: str
+    """What the pictures are called."""
+    recipe: Recipe
+    reasons: Mapping[str, str]
+    """Dotted field to why it was chosen; empty where no model is there that would tell."""
+    counts: Mapping[str, Mapping[str, int]]
+    """Class to side to pictures."""
+    refused: tuple[tuple[str, str], ...]
+    """File and reason."""
+    epochs: tuple[Mapping[str, Any], ...]
+    stages: tuple[Mapping[str, Any], ...]
+    judged: tuple[Judged, ...]
+    """Test before validation, as far as there are such pictures; empty where the run was not finished."""
+    sealed: Mapping[str, Any]
+    """The log's last word."""
+    failure: str
+    """Why the training failed; empty where it did not."""
+    versions: Mapping[str, str]
+    data_digest: str
+    seconds: float
+    """That the training took, all of its processes together."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training came to its end and its model was judged."""
+        return bool(self.sealed)
+
+
+def read(path: Path) -> Story:
+    """Return what a run tells.
+
+    Raises:
+        DataError: `path` is no run, or its files cannot be read.
+    """
+    if not (path / directory.RECIPE).is_file():
+        raise DataError(
+            f"{path}: found no {directory.RECIPE}, wanted the directory of a run. Runs lie below runs/, or where --out "
+            "said."
+        )
+    events = list(Run(path).events()) if (path / directory.EVENTS).is_file() else []
+    of_kind: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        of_kind.setdefault(str(event.get("event")), []).append(event)
+    sealed = of_kind.get("sealed", [{}])[-1]
+    described = _description(path)
+    counts = _counts(path / directory.CATALOGUE)
+    return Story(
+        path=path,
+        class_names=described.class_names if described else tuple(counts),
+        source=described.source if described else path.name,
+        recipe=read_recipe(path / directory.RECIPE),
+        reasons=described.reasons if described else {},
+        counts=counts,
+        refused=tuple((row["name"], row["reason"]) for row in _rows(path / directory.REFUSED)),
+        epochs=tuple(of_kind.get("epoch", [])),
+        stages=tuple(of_kind.get("stage", [])),
+        judged=tuple(Judged(side, sealed[side]) for side in JUDGED if side in sealed),
+        sealed=sealed,
+        failure="" if sealed else str(of_kind.get("failure", [{"says": ""}])[-1]["says"]),
+        versions=described.versions if described else {},
+        data_digest=described.data_digest if described else "",
+        seconds=_seconds(path),
+    )
+
+
+def _description(path: Path) -> model.Description | None:
+    try:
+        return model.load(path / directory.MODEL).description
+    except SightlineError:  # a run that was cut off before its first model
+        return None
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error}). Wanted the list that the training wrote.") from error
+
+
+def _counts(path: Path) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = {}
+    for row in _rows(path):
+        found.setdefault(row["class"], Counter())[row["side"]] += 1
+    return {name: found[name] for name in sorted(found)}
+
+
+def _seconds(path: Path) -> float:
+    import json
+
+    try:
+        lines = (path / directory.TIMES).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return 0.0
+    total = 0.0
+    for line in lines:
+        try:
+            total += float(json.loads(line)["seconds"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return total
