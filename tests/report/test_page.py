@@ -108,7 +108,11 @@ def test_names_are_never_taken_for_more_than_names(tmp_path):
         str(tmp_path / "<b>pictures"), {**QUICK, "data.test_fraction": 0.3}, out=tmp_path / "run", overwrite=True
     )
     page = Page(report.render(report.read(found.path)))
-    assert not {"img", "b"} & {tag for tag, _ in page.tags}
+    addresses = [attributes["src"] or "" for tag, attributes in page.tags if tag == "img"]
+    assert addresses
+    assert all(address.startswith("data:image/jpeg;base64,") for address in addresses)
+    assert [tag for tag, _ in page.tags].count("b") == len(addresses)  # ours, around what was predicted
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
     for name in (*HOSTILE, "<b>pictures"):
         assert name in page.texts
     assert "49" not in " ".join(page.texts[:3])
@@ -123,13 +127,38 @@ def test_a_run_that_was_cut_off_says_how_to_go_on(copy):
     assert f"sightline resume {copy}" in sentences[2]
     assert "loss over 2 epochs" in report.render(report.read(copy))
     # Killed in its first step: no epoch, no model; the last line of the log is torn.
-    (copy / "model.safetensors").unlink()
+    for name in ("model.safetensors", "predictions.csv", "mistakes.npz"):
+        (copy / name).unlink()
     log.write_text(lines[0] + lines[1][:7], encoding="utf-8")
     text = told(copy)
     assert "0 epochs are in its log" in text
     assert "How it was learned" not in text
     for name in map(str, range(10)):
         assert name in report.read(copy).class_names
+
+
+def test_calibration_and_pictures_are_those_of_the_list(run):
+    text = report.render(report.read(run.path))
+    page, read = Page(text), report.read(run.path)
+    of_test = [each for each in read.predicted if each.side == "test"]
+    assert len(of_test) == run.metrics["test"]["images"]
+    sure = np.mean([each.confidence for each in of_test])
+    right = np.mean([each.true == each.predicted for each in of_test])
+    says = next(each for each in page.texts if each.startswith("Its mean confidence"))
+    assert f"{100 * sure:.1f} %" in says
+    assert ("above" if sure > right else "below") in says
+    shown = [a["alt"] for tag, a in page.tags if tag == "img"]
+    kept = [each.said for pictures in read.pictures.values() for each in pictures]
+    assert shown == [f"{each.name}, which is {each.true}" for each in kept]
+
+
+def test_altered_predictions_are_one_sentence(copy):
+    (copy / "mistakes.npz").write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(DataError, match="are not what the training wrote"):
+        report.read(copy)
+    (copy / "mistakes.npz").unlink()
+    (copy / "predictions.csv").unlink()
+    assert "Pictures worth a look" not in told(copy)
 
 
 def test_a_training_that_failed_says_why(copy):

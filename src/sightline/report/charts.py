@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sightline.report.calibration import Bin
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -66,6 +68,25 @@ def curves(epochs: Sequence[Mapping[str, Any]], *, best: int) -> dict[str, str]:
             ),
             "learning rate": _drawn(numbers, {"training": [e["learning_rate"] for e in epochs]}, "learning rate", 0),
         }
+
+
+def diagram(bins: Sequence[Bin]) -> str:
+    """Return the reliability diagram as SVG: accuracy against confidence, the area of a point as its pictures."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 3.6), layout="constrained")
+        axes = figure.subplots()
+        axes.plot([0, 100], [0, 100], color=INK, linewidth=0.8, linestyle=":")
+        largest = max(each.images for each in bins)
+        sizes = [12 + 180 * each.images / largest for each in bins]
+        places = [100 * each.confidence for each in bins], [100 * each.accuracy for each in bins]
+        axes.plot(*places, color=TRAINING, linewidth=1)
+        axes.scatter(*places, s=sizes, color=TRAINING, alpha=0.6, linewidths=0)
+        axes.set_xlabel("confidence, %")
+        axes.set_title("accuracy, %", fontsize=10, loc="left")
+        return for_page(_svg(figure))
 
 
 def for_page(svg: str) -> str:

@@ -13,7 +13,9 @@ import numpy as np
 
 from sightline.recipe import to_toml
 from sightline.report import charts
+from sightline.report.calibration import expected_calibration_error, reliability
 from sightline.report.intervals import Interval, balanced_accuracy, bootstrap, macro_f1, wilson
+from sightline.report.predicted import KINDS
 from sightline.report.sentences import opening, percent
 from sightline.report.story import SIDES, Judged, Story, read
 from sightline.training import directory
@@ -77,6 +79,7 @@ def render(story: Story) -> str:
             counts=[(name, [of.get(side, 0) for side in SIDES]) for name, of in story.counts.items()],
             sides=[side for side in SIDES if any(of.get(side, 0) for of in story.counts.values())],
             all_sides=SIDES,
+            pictures=[(KINDS[kind], shown) for kind, shown in story.pictures.items()],
             recipe=to_toml(story.recipe),
             refused=story.refused[:LISTED],
             fingerprint=story.sealed.get("fingerprint", ""),
@@ -143,6 +146,24 @@ def _judged(story: Story, judged: Judged) -> Mapping[str, Any]:
         "classes": of_classes(story.class_names, judged),
         "confusions": confusions(story.class_names, judged),
         "matrix": _matrix(judged) if small else None,
+        "calibration": _calibration(story, judged.side),
+    }
+
+
+def _calibration(story: Story, side: str) -> Mapping[str, Any] | None:
+    said = [each for each in story.predicted if each.side == side]
+    if not said:
+        return None
+    right = np.array([each.true == each.predicted for each in said])
+    confidence = np.array([each.confidence for each in said])
+    bins = reliability(confidence, right)
+    gap = float(confidence.mean() - right.mean())
+    return {
+        "bins": bins,
+        "error": expected_calibration_error(bins),
+        "drawing": charts.diagram(bins),
+        "says": f"Its mean confidence is {percent(float(confidence.mean()))}, {100 * abs(gap):.1f} points "
+        f"{'above' if gap > 0 else 'below'} its accuracy.",
     }
 
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from sightline import model
 from sightline.errors import DataError, SightlineError
 from sightline.recipe import Recipe, read_recipe
+from sightline.report import predicted
+from sightline.report.predicted import Predicted, Shown
 from sightline.training import Run, directory
 
 SIDES = ("train", "validation", "test", "unused")
@@ -64,6 +66,10 @@ class Story:
     stages: tuple[Mapping[str, Any], ...]
     judged: tuple[Judged, ...]
     """Test before validation, as far as there are such pictures; empty where the run was not finished."""
+    predicted: tuple[Predicted, ...]
+    """Of each picture that was held out; test before validation."""
+    pictures: Mapping[str, tuple[Shown, ...]]
+    """The most remarkable, by kind."""
     sealed: Mapping[str, Any]
     """The log's last word."""
     failure: str
@@ -97,6 +103,7 @@ def read(path: Path) -> Story:
     sealed = of_kind.get("sealed", [{}])[-1]
     described = _description(path)
     counts = _counts(path / directory.CATALOGUE)
+    said, pictures = predicted.read(path) if sealed else ((), {})
     return Story(
         path=path,
         class_names=described.class_names if described else tuple(counts),
@@ -108,6 +115,8 @@ def read(path: Path) -> Story:
         epochs=tuple(of_kind.get("epoch", [])),
         stages=tuple(of_kind.get("stage", [])),
         judged=tuple(Judged(side, sealed[side]) for side in JUDGED if side in sealed),
+        predicted=said,
+        pictures=pictures,
         sealed=sealed,
         failure="" if sealed else str(of_kind.get("failure", [{"says": ""}])[-1]["says"]),
         versions=described.versions if described else {},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sightline.data.arrays import DIGITS
 from sightline.errors import DataError, OutputError
-from sightline.training import sums
+from sightline.training import predictions, sums
 from sightline.writing import sync_folder
 
 RECIPE = "recipe.toml"
@@ -25,12 +25,13 @@ SHEET = "augmentation.png"
 TRANSFER = "transfer.json"
 TRANSFER_PLOT = "transfer.png"
 REPORT = "report.html"
+PREDICTIONS, MISTAKES = predictions.LIST, predictions.PICTURES
 TIMES = "times.jsonl"
 CHECKPOINTS = "checkpoints"
 RUNS = Path("runs")
 """Where runs go that are not told where."""
 LOCK, OWNER, PROBE = ".lock", ".owner", ".writable"
-LASTING = (RECIPE, CATALOGUE, REFUSED, SHEET, TRANSFER, EVENTS, MODEL)
+LASTING = (RECIPE, CATALOGUE, REFUSED, SHEET, TRANSFER, PREDICTIONS, MISTAKES, EVENTS, MODEL)
 """Files that are the same for whoever repeats the run, to the last byte."""
 FILES = (sums.NAME, TIMES, TRANSFER_PLOT, REPORT, *LASTING)
 

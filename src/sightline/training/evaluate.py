@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,15 +40,14 @@ def evaluate(
         labels: the true class of every picture of the catalogue.
         batch_size: pictures looked at together.
     """
-    predicted = list(log_probabilities(logits, gather, records, batch_size=batch_size))
-    return measure(np.concatenate(predicted), labels[records])
+    return measure(predict(logits, gather, records, batch_size=batch_size), labels[records])
 
 
-def log_probabilities(
-    logits: Logits, gather: Gather, records: NDArray[np.int64], *, batch_size: int
-) -> Iterator[NDArray[np.float64]]:
-    """Yield log-probabilities, float64, of one batch of records after the other."""
+def predict(logits: Logits, gather: Gather, records: NDArray[np.int64], *, batch_size: int) -> NDArray[np.float64]:
+    """Return log-probabilities, shape (record, class); the arguments are those of `evaluate`."""
+    found = []
     for start in range(0, len(records), batch_size):
         pixels = torch.from_numpy(gather(records[start : start + batch_size]))
         with torch.inference_mode():
-            yield torch.log_softmax(logits(pixels).double(), dim=1).cpu().numpy()
+            found.append(torch.log_softmax(logits(pixels).double(), dim=1).cpu().numpy())
+    return np.concatenate(found)

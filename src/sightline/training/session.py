@@ -20,12 +20,12 @@ from sightline.data.decode import Decoder
 from sightline.errors import OutputError, TrainingError
 from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
-from sightline.training import checkpoint, directory, sums
+from sightline.training import checkpoint, directory, predictions, sums
 from sightline.training.batches import batches, steps_per_epoch
 from sightline.training.best_model import BestModel
 from sightline.training.checkpoint import Checkpoint, taken
 from sightline.training.concluding import conclude, keep, sealed_weights
-from sightline.training.evaluate import batch_to_judge, evaluate
+from sightline.training.evaluate import batch_to_judge, predict
 from sightline.training.events import EpochEnd, Event, StepEnd, Stopped
 from sightline.training.feed import Feed
 from sightline.training.forgetting import Conclusion
@@ -34,6 +34,7 @@ from sightline.training.log import Log, finite, of_epoch
 from sightline.training.loop import train
 from sightline.training.memory import TRIAL, Memory, enough_memory, measure
 from sightline.training.metrics import Metrics
+from sightline.training.metrics import measure as judge_all
 from sightline.training.numerics import numerics
 from sightline.training.patience import exhausted
 from sightline.training.prepare import Prepared
@@ -43,8 +44,6 @@ from sightline.training.standing import digest_of, standing
 from sightline.training.state import State, copied, shortened_digest
 from sightline.training.step import Forward
 from sightline.training.times import Times
-
-NAMED_IN_MESSAGE = 3
 
 
 @dataclass
@@ -227,7 +226,7 @@ class Session:
             step=stage.step,
             learning_rate=rate,
             judge=self._judge,
-            describe=self._describe,
+            describe=partial(predictions.described, self.prepared.catalogue),
             mode=lambda epoch: stage.mode(epoch - begun),
         )
 
@@ -268,7 +267,8 @@ class Session:
             keep(self.path, self.conclusion, self.prepared.weights, self.state, self.stages)
             self.state.best = sealed_weights(self.state, self.conclusion)
         with self.numerics(), self.enough_memory(), self._holding(self.state.best or self.state.judged()):
-            metrics = {side: self._evaluate(records) for side, records in sides.items() if len(records)}
+            judged = predictions.of(sides, self._predict)
+        metrics = predictions.keep(self.path, self.prepared.catalogue, self.prepared.pixels, judged)
         self._write(metrics)
         with Log(self.path / directory.EVENTS) as log:
             log.write(
@@ -380,21 +380,17 @@ class Session:
             return self._evaluate(validation) if self.stage.judge is None else self.stage.judge(validation)
 
     def _evaluate(self, records: NDArray[np.int64]) -> Metrics:
+        return judge_all(self._predict(records), self.prepared.catalogue.labels[records])
+
+    def _predict(self, records: NDArray[np.int64]) -> NDArray[np.float64]:
         device = settled(self.recipe.training.device)
         self.state.network.eval()
-        return evaluate(
+        return predict(
             lambda pixels: self.forward(self.feed.standardize(pixels.to(device))),
             self.prepared.pixels.gather,
             records,
-            self.prepared.catalogue.labels,
             batch_size=batch_to_judge(self.prepared.height_width, device=device, most=2 * self.at_once),
         )
-
-    def _describe(self, records: NDArray[np.int64]) -> str:
-        catalogue = self.prepared.catalogue
-        names = [catalogue.source.names[int(catalogue.index[record])] for record in records[:NAMED_IN_MESSAGE]]
-        more = f" and {len(records) - len(names)} more" if len(records) > len(names) else ""
-        return ", ".join(names) + more
 
 
 def _is_power_of_ten(number: int) -> bool:
