@@ -1,6 +1,8 @@
 """The page of a run: its numbers are the run's, every name is escaped, nothing comes from elsewhere."""
 
+import base64
 import html.parser
+import io
 import json
 import re
 import shutil
@@ -150,6 +152,48 @@ def test_calibration_and_pictures_are_those_of_the_list(run):
     shown = [a["alt"] for tag, a in page.tags if tag == "img"]
     kept = [each.said for pictures in read.pictures.values() for each in pictures]
     assert shown == [f"{each.name}, which is {each.true}" for each in kept]
+
+
+def test_where_the_network_looked_is_laid_over_the_picture(tmp_path):
+    chosen = {"training.epochs": 1, "training.threads": 1, "augmentation.policy": "light"}
+    found = package.train("digits", chosen, out=tmp_path / "run")
+    read = report.read(found.path)
+    page = Page(report.render(read))
+    shown = [each for pictures in read.pictures.values() for each in pictures]
+    overlays = [a for tag, a in page.tags if tag == "img" and a.get("class") == "overlay"]
+    assert len(overlays) == len(shown) > 0
+    assert all(each.places.shape == each.pixels.shape[:2] for each in shown)
+    assert all(each.places.max() in (0, 255) for each in shown)
+    assert any(each.places.max() == 255 for each in shown)
+    for overlay, each in zip(overlays, shown, strict=True):
+        assert overlay["alt"] == ""  # the picture below it has the words
+        image = Image.open(io.BytesIO(base64.b64decode(overlay["src"].partition(",")[2])))
+        strongest = image.getchannel("A").getextrema()[1]
+        assert (strongest > 0) == (each.places.max() > 0)
+    boxes = {a["id"] for tag, a in page.tags if tag == "input"}
+    assert boxes == {a["for"] for tag, a in page.tags if tag == "label"}
+    sheet = [a["src"] for tag, a in page.tags if tag == "img" and a.get("class") == "sheet"]
+    kept = (found.path / "augmentation.png").read_bytes()
+    assert [base64.b64decode(src.partition(",")[2]) for src in sheet] == [kept]
+
+
+def test_a_transfer_tells_what_was_forgotten(run, tmp_path):
+    chosen = {
+        "training.epochs": 1, "transfer.head_epochs": 2, "transfer.source_data": "digits", "training.threads": 1,
+        "transfer.distillation": 0.0, "augmentation.policy": "none",
+    }  # fmt: skip
+    found = package.transfer(run.path, "digits", chosen, out=tmp_path / "run")
+    measured = json.loads((found.path / "transfer.json").read_text())
+    page = Page(report.render(report.read(found.path)))
+    text = " ".join(page.texts)
+    assert f"{percent(measured['source_before'])} of {measured['source_images']:,} pictures of its own before" in text
+    assert f"is on {percent(measured['source_after'])} now: {100 * measured['forgotten']:.1f} points forgotten" in text
+    for layer in measured["layers"]:
+        place = page.texts.index(layer["name"])
+        assert page.texts[place + 1 : place + 3] == [f"{layer['relative_distance']:.4f}", f"{layer['cka']:.4f}"]
+    assert [tag for tag, a in page.tags if tag == "img" and a.get("class") == "sheet"] == ["img"]
+    assert "How it was learned" in text
+    assert "What was transferred" not in told(run.path)
 
 
 def test_altered_predictions_are_one_sentence(copy):

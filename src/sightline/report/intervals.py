@@ -72,10 +72,10 @@ def bootstrap(
     true, chosen = np.nonzero(confusion)
     counts = confusion[true, chosen]
     total = int(counts.sum())
-    random = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     found = []
     for start in range(0, DRAWS, AT_ONCE):
-        drawn = random.multinomial(total, counts / total, size=min(AT_ONCE, DRAWS - start)).astype(np.float64)
+        drawn = generator.multinomial(total, counts / total, size=min(AT_ONCE, DRAWS - start)).astype(np.float64)
         right, of_class, taken = (np.zeros((len(drawn), classes)) for _ in range(3))
         same = true == chosen
         right[:, true[same]] = drawn[:, same]

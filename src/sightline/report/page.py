@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -80,6 +81,10 @@ def render(story: Story) -> str:
             sides=[side for side in SIDES if any(of.get(side, 0) for of in story.counts.values())],
             all_sides=SIDES,
             pictures=[(KINDS[kind], shown) for kind, shown in story.pictures.items()],
+            looked=any(each.places is not None for shown in story.pictures.values() for each in shown),
+            drawings={
+                name: "data:image/png;base64," + b64encode(d).decode("ascii") for name, d in story.drawings.items()
+            },
             recipe=to_toml(story.recipe),
             refused=story.refused[:LISTED],
             fingerprint=story.sealed.get("fingerprint", ""),

@@ -9,15 +9,23 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import DataError
-from sightline.training import predictions
+from sightline.training import directory
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 KINDS = {"mistakes": "Mistakes it was most sure of", "uncertain": "Predictions it was least sure of"}
 QUALITY = 85
+OVERLAY = 64
+"""Pixels of the longer side of an overlay, which is smooth and laid over the whole picture."""
+LOOKED, STRONGEST = (255, 60, 0), 0.45
+"""The overlay's color, and how much of the picture it hides where it is strongest."""
 SMALL = 96
 """Pixels below which a picture is enlarged without smoothing."""
 
@@ -43,22 +51,43 @@ class Shown:
     said: Predicted
     pixels: NDArray[np.uint8]
     """Shape (height, width, channel), as the network saw it before preprocessing."""
+    places: NDArray[np.uint8] | None
+    """Where the network found what it predicts, shape (height, width); None where it has no maps to tell by."""
 
     @property
     def address(self) -> str:
         """The picture itself, as the address of an image."""
-        from PIL import Image
+        from PIL import Image as Pillow
 
         gray = self.pixels.shape[-1] == 1
-        image = Image.fromarray(self.pixels[..., 0] if gray else self.pixels)
-        written = io.BytesIO()
-        image.save(written, "JPEG", quality=QUALITY)
-        return "data:image/jpeg;base64," + base64.b64encode(written.getvalue()).decode("ascii")
+        image = Pillow.fromarray(self.pixels[..., 0] if gray else self.pixels)
+        return _address(image, "jpeg", quality=QUALITY)
+
+    @property
+    def overlay(self) -> str:
+        """Where the network looked, as the address of an image to be laid over it; empty where that is not known."""
+        from PIL import Image as Pillow
+
+        if self.places is None:
+            return ""
+        height, width = self.places.shape
+        shade = min(1.0, OVERLAY / max(height, width))
+        opacity = Pillow.fromarray((self.places * STRONGEST).astype(np.uint8))
+        opacity = opacity.resize((max(1, round(width * shade)), max(1, round(height * shade))))
+        image = Pillow.new("RGBA", opacity.size, LOOKED)
+        image.putalpha(opacity)
+        return _address(image, "png")
 
     @property
     def small(self) -> bool:
         """Whether it is so small that its pixels are to be seen."""
         return bool(max(self.pixels.shape[:2]) < SMALL)
+
+
+def _address(image: Image, form: str, **options: int) -> str:
+    written = io.BytesIO()
+    image.save(written, form, **options)
+    return f"data:image/{form};base64," + base64.b64encode(written.getvalue()).decode("ascii")
 
 
 def read(path: Path) -> tuple[tuple[Predicted, ...], Mapping[str, tuple[Shown, ...]]]:
@@ -68,12 +97,12 @@ def read(path: Path) -> tuple[tuple[Predicted, ...], Mapping[str, tuple[Shown, .
         DataError: they are altered.
     """
     try:
-        said = tuple(_rows(path / predictions.LIST))
-        return said, dict(_pictures(path / predictions.PICTURES, said))
+        said = tuple(_rows(path / directory.PREDICTIONS))
+        return said, dict(_pictures(path / directory.MISTAKES, said))
     except (OSError, KeyError, ValueError, IndexError, csv.Error, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{path}: {predictions.LIST} and {predictions.PICTURES} are not what the training wrote ({error}). Remove "
-            "both for a report without them."
+            f"{path}: {directory.PREDICTIONS} and {directory.MISTAKES} are not what the training wrote ({error}). "
+            "Remove both for a report without them."
         ) from error
 
 
@@ -98,5 +127,7 @@ def _pictures(path: Path, said: Sequence[Predicted]) -> Iterator[tuple[str, tupl
     with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
         for kind in KINDS:
             if kind in kept:
-                rows, pixels = kept[kind], kept[f"{kind}_pixels"]
-                yield kind, tuple(Shown(said[row], seen) for row, seen in zip(rows.tolist(), pixels, strict=True))
+                rows, pixels = kept[kind].tolist(), kept[f"{kind}_pixels"]
+                places = kept[f"{kind}_places"] if f"{kind}_places" in kept else [None] * len(rows)
+                shown = zip(rows, pixels, places, strict=True)
+                yield kind, tuple(Shown(said[row], seen, looked) for row, seen, looked in shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from sightline.training import Run, directory
 
 SIDES = ("train", "validation", "test", "unused")
 JUDGED = ("test", "validation")
+DRAWINGS = (directory.SHEET, directory.TRANSFER_PLOT)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class Story:
     """Of each picture that was held out; test before validation."""
     pictures: Mapping[str, tuple[Shown, ...]]
     """The most remarkable, by kind."""
+    drawings: Mapping[str, bytes]
+    """The run's own pictures by their names, PNG."""
+    transfer: Mapping[str, Any]
+    """What a transfer measured; empty where there was none."""
     sealed: Mapping[str, Any]
     """The log's last word."""
     failure: str
@@ -117,6 +123,8 @@ def read(path: Path) -> Story:
         judged=tuple(Judged(side, sealed[side]) for side in JUDGED if side in sealed),
         predicted=said,
         pictures=pictures,
+        drawings={name: found for name in DRAWINGS if (found := _bytes(path / name))},
+        transfer=_transfer(path / directory.TRANSFER) if sealed else {},
         sealed=sealed,
         failure="" if sealed else str(of_kind.get("failure", [{"says": ""}])[-1]["says"]),
         versions=described.versions if described else {},
@@ -149,9 +157,24 @@ def _counts(path: Path) -> dict[str, Counter[str]]:
     return {name: found[name] for name in sorted(found)}
 
 
-def _seconds(path: Path) -> float:
-    import json
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # a run has them where there was something to draw
+        return b""
 
+
+def _transfer(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}). Wanted what the training wrote.") from error
+    return found
+
+
+def _seconds(path: Path) -> float:
     try:
         lines = (path / directory.TIMES).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

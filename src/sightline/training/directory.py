@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sightline.data.arrays import DIGITS
 from sightline.errors import DataError, OutputError
-from sightline.training import predictions, sums
+from sightline.training import sums
 from sightline.writing import sync_folder
 
 RECIPE = "recipe.toml"
@@ -25,7 +25,7 @@ SHEET = "augmentation.png"
 TRANSFER = "transfer.json"
 TRANSFER_PLOT = "transfer.png"
 REPORT = "report.html"
-PREDICTIONS, MISTAKES = predictions.LIST, predictions.PICTURES
+PREDICTIONS, MISTAKES = "predictions.csv", "mistakes.npz"
 TIMES = "times.jsonl"
 CHECKPOINTS = "checkpoints"
 RUNS = Path("runs")

@@ -30,7 +30,10 @@ _CGROUPS = (
 """How version 2 and 1 of Linux's control groups say what a container may take, takes, and keeps of files for now."""
 FEWEST = 2
 """Pictures at once, which batch normalization needs to compare them."""
-_SIGNS = ("not enough memory", "can't allocate memory", "out of memory", "bad_alloc", "bad allocation")
+_SIGNS = (
+    "not enough memory", "can't allocate memory", "out of memory", "bad_alloc", "bad allocation",
+    "could not create a primitive",  # oneDNN's word for it; a layer that it does not know never comes to it
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

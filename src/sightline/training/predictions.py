@@ -9,15 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import nn
 
 from sightline.data import Catalogue, Pixels
+from sightline.network import grad_cam
+from sightline.training import directory
+from sightline.training.feed import Feed
 from sightline.training.metrics import Metrics, measure
 from sightline.writing import write_whole
 
-LIST, PICTURES = "predictions.csv", "mistakes.npz"
 COLUMNS = ("side", "name", "class", "predicted", "confidence", "of_class")
+Places = NDArray[np.uint8] | None
+Look = Callable[[NDArray[np.uint8], NDArray[np.int64]], Places]
+"""Says where the network found classes in pictures."""
 NAMED = 3
 """Pictures named in a message."""
 SHOWN = 12
@@ -40,12 +47,14 @@ def of(
     return tuple(Judged(side, records, predict(records)) for side, records in sides.items() if len(records))
 
 
-def keep(path: Path, catalogue: Catalogue, pixels: Pixels, judged: Sequence[Judged]) -> dict[str, Metrics]:
+def keep(
+    path: Path, catalogue: Catalogue, pixels: Pixels, judged: Sequence[Judged], *, look: Look
+) -> dict[str, Metrics]:
     """Write the list of all predictions and the pictures most worth a look into a run, and return metrics by side.
 
     In the list, `confidence` is the probability of the predicted class and `of_class` that of the true one. The last
     side, the one that counts, comes first, and the pictures are of it. A run that held out nothing has an empty list
-    and no pictures.
+    and no pictures. With each picture is kept where the network found the class that it predicts.
 
     Raises:
         OutputError: they cannot be written.
@@ -66,9 +75,9 @@ def keep(path: Path, catalogue: Catalogue, pixels: Pixels, judged: Sequence[Judg
                     f"{np.exp(row[true]):.6g}",
                 )
             )
-    write_whole(path / LIST, text.getvalue().encode())
+    write_whole(path / directory.PREDICTIONS, text.getvalue().encode())
     if judged:
-        write_whole(path / PICTURES, _pictures(catalogue, pixels, judged[-1]))
+        write_whole(path / directory.MISTAKES, _pictures(catalogue, pixels, judged[-1], look))
     return {each.side: measure(each.log_probabilities, catalogue.labels[each.records]) for each in judged}
 
 
@@ -104,11 +113,30 @@ def worth_a_look(
     return {"mistakes": mistakes.astype(np.int64), "uncertain": left[:SHOWN].astype(np.int64)}
 
 
-def _pictures(catalogue: Catalogue, pixels: Pixels, judged: Judged) -> bytes:
+def places(network: nn.Module, feed: Feed, pixels: NDArray[np.uint8], classes: NDArray[np.int64]) -> Places:
+    """Return where a network found classes in pictures, from 0 to 255, shape of the pictures; None without maps.
+
+    Args:
+        network: in inference mode.
+        feed: which standardizes.
+        pixels: of the pictures.
+        classes: one for each.
+    """
+    on_device = torch.from_numpy(classes).to(feed.device)
+    inputs = feed.standardize(torch.from_numpy(pixels).to(feed.device))
+    found = grad_cam(network, inputs, on_device)
+    return None if found is None else (found * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def _pictures(catalogue: Catalogue, pixels: Pixels, judged: Judged, look: Look) -> bytes:
     found = worth_a_look(judged.log_probabilities, catalogue.labels[judged.records])
     written = io.BytesIO()
     # Positions among the rows of the list, in which this side comes first.
     arrays = {name: rows for name, rows in found.items() if len(rows)}
     seen = {f"{name}_pixels": pixels.gather(judged.records[rows]) for name, rows in arrays.items()}
+    for name, rows in arrays.items():
+        looked = look(seen[f"{name}_pixels"], judged.log_probabilities[rows].argmax(axis=1))
+        if looked is not None:
+            seen[f"{name}_places"] = looked
     np.savez_compressed(written, **arrays, **seen)  # type: ignore[arg-type]
     return written.getvalue()

@@ -268,7 +268,8 @@ class Session:
             self.state.best = sealed_weights(self.state, self.conclusion)
         with self.numerics(), self.enough_memory(), self._holding(self.state.best or self.state.judged()):
             judged = predictions.of(sides, self._predict)
-        metrics = predictions.keep(self.path, self.prepared.catalogue, self.prepared.pixels, judged)
+            look = partial(predictions.places, self.state.network, self.feed)
+            metrics = predictions.keep(self.path, self.prepared.catalogue, self.prepared.pixels, judged, look=look)
         self._write(metrics)
         with Log(self.path / directory.EVENTS) as log:
             log.write(
