@@ -72,7 +72,7 @@ def test_killed_at_any_operation_the_run_goes_on_to_the_same_bits(
 
 
 @pytest.mark.parametrize(
-    ("first", "every", "codes"), [(5, 17, CODES[:1]), pytest.param(1, 1, CODES, marks=pytest.mark.slow)]
+    ("first", "every", "codes"), [(5, 11, CODES[:1]), pytest.param(1, 1, CODES, marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("for_ever", [False, True])
 def test_a_failing_disk_is_one_sentence_and_loses_no_checkpoint(

@@ -15,9 +15,9 @@ from sightline.training.metrics import Metrics, measure
 Logits = Callable[[Tensor], Tensor]
 Gather = Callable[[NDArray[np.int64]], NDArray[Any]]
 
-PIXELS_AT_ONCE = 1 << 18
+PIXELS_AT_ONCE = 3 * 224 * 224
 """Of one batch on a processor. Layers of more pictures do not fit the memory that glibc keeps for the next layer: the
-system then clears each anew (`benchmarks/judging.py`)."""
+system then clears each anew, which takes up to 1.5 times as long as the layers themselves (`benchmarks/judging.py`)."""
 
 
 def batch_to_judge(image_size: tuple[int, int], *, device: str, most: int) -> int:
