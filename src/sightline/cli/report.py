@@ -10,7 +10,7 @@ import click
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
 def command(run: Path) -> None:
-    """Write report.html of RUN (the directory of a run, finished or not) anew, and say where it is.
+    """Write report.html and the model card README.md of RUN (a run's directory, finished or not) anew.
 
     Every training writes it at its end. The page needs no network and no other file: how good the model is, how sure
     that is, and what to do next; then accuracy, confusions, classes, curves, data, the recipe and how to repeat it.

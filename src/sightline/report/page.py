@@ -15,6 +15,7 @@ import numpy as np
 from sightline.recipe import to_toml
 from sightline.report import charts
 from sightline.report.calibration import expected_calibration_error, reliability
+from sightline.report.card import write_card
 from sightline.report.intervals import Interval, balanced_accuracy, bootstrap, macro_f1, wilson
 from sightline.report.predicted import KINDS
 from sightline.report.sentences import opening, percent
@@ -53,14 +54,16 @@ class OfClass:
 
 
 def write(path: Path) -> Path:
-    """Write the report of the run at `path` into it, and return where it is.
+    """Write report and model card of the run at `path` into it, and return where the report is.
 
     Raises:
         DataError: there is no run.
-        OutputError: the page cannot be written.
+        OutputError: they cannot be written.
     """
     page = path / directory.REPORT
-    write_whole(page, render(read(path)).encode())
+    story = read(path)
+    write_whole(page, render(story).encode())
+    write_card(path, story)
     return page
 
 

@@ -25,6 +25,7 @@ SHEET = "augmentation.png"
 TRANSFER = "transfer.json"
 TRANSFER_PLOT = "transfer.png"
 REPORT = "report.html"
+CARD = "README.md"
 PREDICTIONS, MISTAKES = "predictions.csv", "mistakes.npz"
 TIMES = "times.jsonl"
 CHECKPOINTS = "checkpoints"
@@ -33,7 +34,7 @@ RUNS = Path("runs")
 LOCK, OWNER, PROBE = ".lock", ".owner", ".writable"
 LASTING = (RECIPE, CATALOGUE, REFUSED, SHEET, TRANSFER, PREDICTIONS, MISTAKES, EVENTS, MODEL)
 """Files that are the same for whoever repeats the run, to the last byte."""
-FILES = (sums.NAME, TIMES, TRANSFER_PLOT, REPORT, *LASTING)
+FILES = (sums.NAME, TIMES, TRANSFER_PLOT, REPORT, CARD, *LASTING)
 
 
 @contextlib.contextmanager
@@ -215,7 +216,8 @@ def _refuse_among_pictures(path: Path, source: str) -> None:
 
 def _check_earlier(path: Path, *, overwrite: bool) -> None:
     names = {entry.name for entry in path.iterdir() if not (entry.name[0] == "." and entry.name.endswith(".part"))}
-    if not names <= {*FILES, CHECKPOINTS, LOCK, OWNER, PROBE}:
+    # A page of that name alone is somebody's own.
+    if names == {CARD} or not names <= {*FILES, CHECKPOINTS, LOCK, OWNER, PROBE}:
         says = f"{path}: holds files that are no run of Sightline. Choose an empty or new directory: --out DIR"
         raise OutputError(says)
     if not overwrite:
