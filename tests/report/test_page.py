@@ -110,10 +110,11 @@ def test_names_are_never_taken_for_more_than_names(tmp_path):
         str(tmp_path / "<b>pictures"), {**QUICK, "data.test_fraction": 0.3}, out=tmp_path / "run", overwrite=True
     )
     page = Page(report.render(report.read(found.path)))
-    addresses = [attributes["src"] or "" for tag, attributes in page.tags if tag == "img"]
-    assert addresses
-    assert all(address.startswith("data:image/jpeg;base64,") for address in addresses)
-    assert [tag for tag, _ in page.tags].count("b") == len(addresses)  # ours, around what was predicted
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert all((each["src"] or "").startswith(("data:image/jpeg;base64,", "data:image/png;base64,")) for each in images)
+    pictures = [each for each in images if each.get("class") == "small"]
+    assert pictures
+    assert [tag for tag, _ in page.tags].count("b") == len(pictures)  # ours, around what was predicted
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
     for name in (*HOSTILE, "<b>pictures"):
         assert name in page.texts
@@ -149,7 +150,7 @@ def test_calibration_and_pictures_are_those_of_the_list(run):
     says = next(each for each in page.texts if each.startswith("Its mean confidence"))
     assert f"{100 * sure:.1f} %" in says
     assert ("above" if sure > right else "below") in says
-    shown = [a["alt"] for tag, a in page.tags if tag == "img"]
+    shown = [a["alt"] for tag, a in page.tags if tag == "img" and a.get("class") == "small"]
     kept = [each.said for pictures in read.pictures.values() for each in pictures]
     assert shown == [f"{each.name}, which is {each.true}" for each in kept]
 

@@ -16,6 +16,7 @@ from sightline.recipe import to_toml
 from sightline.report import charts
 from sightline.report.calibration import expected_calibration_error, reliability
 from sightline.report.card import write_card
+from sightline.report.filters import sheet
 from sightline.report.intervals import Interval, balanced_accuracy, bootstrap, macro_f1, wilson
 from sightline.report.predicted import KINDS
 from sightline.report.sentences import opening, percent
@@ -85,9 +86,8 @@ def render(story: Story) -> str:
             all_sides=SIDES,
             pictures=[(KINDS[kind], shown) for kind, shown in story.pictures.items()],
             looked=any(each.places is not None for shown in story.pictures.values() for each in shown),
-            drawings={
-                name: "data:image/png;base64," + b64encode(d).decode("ascii") for name, d in story.drawings.items()
-            },
+            drawings={name: _png(drawing) for name, drawing in story.drawings.items()},
+            filters="" if story.filters is None else _png(sheet(story.filters)),
             recipe=to_toml(story.recipe),
             refused=story.refused[:LISTED],
             fingerprint=story.sealed.get("fingerprint", ""),
@@ -197,6 +197,10 @@ def _epoch(epoch: Mapping[str, Any]) -> tuple[str, ...]:
         "" if loss is None else f"{loss:.4f}",
         percent(validation["accuracy"]) if validation else "",
     )
+
+
+def _png(drawing: bytes) -> str:
+    return "data:image/png;base64," + b64encode(drawing).decode("ascii")
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline import model
+from sightline import model, transfer_learning
 from sightline.errors import DataError, SightlineError
 from sightline.recipe import Recipe, read_recipe
 from sightline.report import predicted
@@ -72,6 +72,8 @@ class Story:
     """Of each picture that was held out; test before validation."""
     pictures: Mapping[str, tuple[Shown, ...]]
     """The most remarkable, by kind."""
+    filters: NDArray[np.float32] | None
+    """Of the first convolution, shape (filter, channel, height, width); None where they are of a single weight."""
     drawings: Mapping[str, bytes]
     """The run's own pictures by their names, PNG."""
     transfer: Mapping[str, Any]
@@ -107,7 +109,8 @@ def read(path: Path) -> Story:
     for event in events:
         of_kind.setdefault(str(event.get("event")), []).append(event)
     sealed = of_kind.get("sealed", [{}])[-1]
-    described = _description(path)
+    made = _model(path)
+    described = made.description if made is not None else None
     counts = _counts(path / directory.CATALOGUE)
     said, pictures = predicted.read(path) if sealed else ((), {})
     return Story(
@@ -123,6 +126,7 @@ def read(path: Path) -> Story:
         judged=tuple(Judged(side, sealed[side]) for side in JUDGED if side in sealed),
         predicted=said,
         pictures=pictures,
+        filters=_filters(made),
         drawings={name: found for name in DRAWINGS if (found := _bytes(path / name))},
         transfer=_transfer(path / directory.TRANSFER) if sealed else {},
         sealed=sealed,
@@ -133,11 +137,16 @@ def read(path: Path) -> Story:
     )
 
 
-def _description(path: Path) -> model.Description | None:
+def _model(path: Path) -> model.Model | None:
     try:
-        return model.load(path / directory.MODEL).description
+        return model.load(path / directory.MODEL)
     except SightlineError:  # a run that was cut off before its first model
         return None
+
+
+def _filters(sealed: model.Model | None) -> NDArray[np.float32] | None:
+    found = None if sealed is None else transfer_learning.first_convolution(sealed.weights)
+    return None if found is None or found.shape[2] * found.shape[3] == 1 else found.astype(np.float32)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

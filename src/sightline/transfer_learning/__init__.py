@@ -9,7 +9,7 @@ from sightline.transfer_learning.interpolation import interpolated
 from sightline.transfer_learning.layers import Layer, is_head, layers, rate_factors
 from sightline.transfer_learning.similarity import linear_cka, outputs, relative_distance
 from sightline.transfer_learning.statistics import adapt, freeze, normalizations
-from sightline.transfer_learning.weights import Weights, read
+from sightline.transfer_learning.weights import Weights, first_convolution, read
 
 __all__ = [
     "Fit",
@@ -19,6 +19,7 @@ __all__ = [
     "distillation",
     "earlier_network",
     "facts",
+    "first_convolution",
     "fit",
     "for_channels",
     "freeze",
