@@ -19,7 +19,7 @@ NAME = 'a "b": {c}\n---\n# d | <e>'
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     found = sightline.train("digits", QUICK, out=tmp_path_factory.mktemp("runs") / "digits")
-    report.write(found.path)
+    report.write(report.read(found.path))
     return found
 
 

@@ -61,7 +61,7 @@ def told(path) -> str:
 
 
 def test_numbers_of_the_page_are_those_of_the_run(run):
-    page = Page(report.write(run.path).read_text(encoding="utf-8"))
+    page = Page(report.write(report.read(run.path)).read_text(encoding="utf-8"))
     metrics = run.metrics["test"]
     for name in ("accuracy", "balanced accuracy", "macro F1"):
         place = page.texts.index(name)
@@ -221,7 +221,7 @@ def test_one_epoch_without_anything_held_out(tmp_path):
     found = package.train((images, labels), nothing, out=tmp_path / "run")
     text = report.render(report.read(found.path))
     assert "How good this model is, is not known" in text
-    assert "loss over 1 epochs" in text
+    assert "loss over 1 epoch;" in text
     assert 'class="key validation"' not in text
 
 

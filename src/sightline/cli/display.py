@@ -259,17 +259,11 @@ class Display:
 
     def confusions(self, classes: tuple[str, ...], metrics: Metrics) -> None:
         """Show the classes that are most often taken for another."""
-        wrong = sorted(
-            (
-                (count, classes[true], classes[guess])
-                for true, row in enumerate(metrics.confusion)
-                for guess, count in enumerate(row)
-                if true != guess and count > 0
-            ),
-            reverse=True,
-        )
+        from sightline.training.metrics import most_confused
+
+        wrong = most_confused(metrics.confusion, CONFUSIONS_SHOWN)
         if wrong:
-            listed = ", ".join(f"{true} as {guess} ({count})" for count, true, guess in wrong[:CONFUSIONS_SHOWN])
+            listed = ", ".join(f"{classes[true]} as {classes[guess]} ({count})" for true, guess, count in wrong)
             self._result.print(f"Most often confused: {listed}")
 
     def left_out(self, refused: tuple[object, ...], where: str = "") -> None:

@@ -12,12 +12,13 @@ import click
 def command(run: Path) -> None:
     """Write report.html and the model card README.md of RUN (a run's directory, finished or not) anew.
 
-    Every training writes it at its end. The page needs no network and no other file: how good the model is, how sure
+    Every training writes them at its end. The page needs no network and no other file: how good the model is, how sure
     that is, and what to do next; then accuracy, confusions, classes, curves, data, the recipe and how to repeat it.
     """
     from sightline.report import opening, read, write
 
-    page = write(run)
-    for sentence in opening(read(run)):
+    story = read(run)
+    page = write(story)
+    for sentence in opening(story):
         click.echo(sentence)
     click.echo(f"Report: {page}")

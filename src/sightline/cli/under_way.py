@@ -140,9 +140,9 @@ def carry_out(session: Session, display: Display) -> None:
             display.ended_early(session, resumable=not isinstance(error, TrainingError))
             raise
     display.sealed(session, metrics)
-    from sightline.report import write
+    from sightline.report import read, write
 
-    display.result(f"Report: {write(session.path)}")
+    display.result(f"Report: {write(read(session.path))}")
 
 
 def go_on_at(path: Path, display: Display, *, allow_different: bool = False) -> None:

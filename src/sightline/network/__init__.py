@@ -2,6 +2,7 @@
 
 from sightline.network.build import build as build
 from sightline.network.build import build_scheme as build_scheme
+from sightline.network.filters import mosaic as mosaic
 from sightline.network.grad_cam import grad_cam as grad_cam
 from sightline.network.initialization import initialize as initialize
 from sightline.network.initialization import scheme_for as scheme_for

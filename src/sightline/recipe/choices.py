@@ -32,6 +32,11 @@ class Choices(BaseModel, metaclass=_Construction):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing here means anything; then it is not written down: later defaults may be others."""
+        return False
+
 
 def settled(value: T | Auto) -> T:
     """Return `value`, which `training.resolve` has made definite.

@@ -124,7 +124,7 @@ def decayed_by_nothing(recipe: Recipe) -> str | None:
 def transfer_without_weights(recipe: Recipe) -> str | None:
     """How to transfer means nothing where there is nothing to transfer."""
     section = recipe.transfer
-    if section.weights:
+    if not section.idle:
         return None
     fields = type(section).model_fields
     chosen = {key: getattr(section, key) for key in fields}

@@ -35,11 +35,8 @@ class Recipe(Choices):
 
     @model_serializer(mode="wrap")
     def _without_what_is_idle(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """How to transfer is not written down where nothing is: a later version's defaults may be others."""
-        written: dict[str, Any] = write(self)
-        if not self.transfer.weights:
-            written.pop("transfer", None)
-        return written
+        """Sections that mean nothing are left out, as in TOML."""
+        return {key: value for key, value in write(self).items() if not getattr(self, key).idle}
 
     @model_validator(mode="after")
     def _can_be_honored(self) -> Recipe:

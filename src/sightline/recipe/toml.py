@@ -14,7 +14,6 @@ from sightline.recipe.choices import Choices
 from sightline.recipe.fields import show
 from sightline.recipe.mistakes import mistakes_in, recipe_error
 from sightline.recipe.recipe import Recipe
-from sightline.recipe.transfer import Transfer
 from sightline.writing import write_whole
 
 
@@ -34,7 +33,7 @@ def from_toml(text: str, *, where: str = "recipe") -> Recipe:
 def to_toml(recipe: Recipe, reasons: Mapping[str, str] | None = None) -> str:
     """Return the whole recipe as TOML: `from_toml(to_toml(recipe)) == recipe`.
 
-    Every field is written out, but for the section `transfer` where no weights are transferred.
+    Every field is written out, but for a section that means nothing: `transfer` without weights.
 
     Args:
         recipe: resolved or not.
@@ -143,7 +142,7 @@ def _section(path: tuple[str, ...], section: Choices, reasons: dict[str, str]) -
     for key, value in values.items():
         yield from _lines(key, value, reasons.pop(".".join((*path, key)), None))
     for key, value in fields.items():
-        if isinstance(value, Choices) and not (isinstance(value, Transfer) and not value.weights):
+        if isinstance(value, Choices) and not value.idle:
             if path or key != next(iter(fields)):
                 yield ""
             yield from _section((*path, key), value, reasons)

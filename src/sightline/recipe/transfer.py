@@ -83,3 +83,8 @@ class Transfer(Choices):
         description="Pictures that the weights were trained for: how well the old last layer still does on them is "
         "measured before and after.",
     )
+
+    @property
+    def idle(self) -> bool:
+        """Without weights nothing is transferred."""
+        return not self.weights

@@ -8,26 +8,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sightline.report.intervals import wilson
 from sightline.report.sentences import opening, percent
 from sightline.report.story import Judged, Story
 from sightline.training import directory
-from sightline.writing import write_whole
 
 NAMED = 100
 """Classes that are listed."""
 MARKS = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
-
-
-def write_card(path: Path, story: Story) -> Path:
-    """Write the card of a run into it, and return where it is.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    card = path / directory.CARD
-    write_whole(card, render_card(story).encode())
-    return card
 
 
 def render_card(story: Story) -> str:
@@ -99,10 +86,9 @@ def _judged(story: Story, judged: Judged) -> Iterator[str]:
     yield ""
     yield f"## How good: {judged.side}"
     yield ""
-    right = int(judged.confusion.trace())
-    interval = wilson(right, judged.images)
+    interval = judged.interval
     yield (
-        f"Accuracy {percent(right / judged.images)} on {judged.images:,} pictures "
+        f"Accuracy {percent(judged.accuracy)} on {judged.images:,} pictures "
         f"(95 %: {percent(interval.low)} to {percent(interval.high)}), macro F1 "
         f"{percent(float(judged.values['macro_f1']))}."
     )

@@ -76,16 +76,20 @@ def bootstrap(
     found = []
     for start in range(0, DRAWS, AT_ONCE):
         drawn = generator.multinomial(total, counts / total, size=min(AT_ONCE, DRAWS - start)).astype(np.float64)
-        right, of_class, taken = (np.zeros((len(drawn), classes)) for _ in range(3))
-        same = true == chosen
-        right[:, true[same]] = drawn[:, same]
-        for cell in range(len(counts)):
-            of_class[:, true[cell]] += drawn[:, cell]
-            taken[:, chosen[cell]] += drawn[:, cell]
-        found.append(measure(right, of_class, taken))
+        right = _by_class(np.where(true == chosen, drawn, 0), true, classes)
+        found.append(measure(right, _by_class(drawn, true, classes), _by_class(drawn, chosen, classes)))
     values = np.concatenate(found)
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(low), float(high))
+
+
+def _by_class(drawn: NDArray[np.float64], of: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """Return the sums of each draw's cells by the class they are of, shape (draw, class)."""
+    order = np.argsort(of, kind="stable")
+    present, starts = np.unique(of[order], return_index=True)
+    sums = np.zeros((len(drawn), classes))
+    sums[:, present] = np.add.reduceat(drawn[:, order], starts, axis=1)
+    return sums
 
 
 def balanced_accuracy(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,13 +14,14 @@ import numpy as np
 from sightline.recipe import to_toml
 from sightline.report import charts
 from sightline.report.calibration import expected_calibration_error, reliability
-from sightline.report.card import write_card
+from sightline.report.card import render_card
 from sightline.report.filters import sheet
 from sightline.report.intervals import Interval, balanced_accuracy, bootstrap, macro_f1, wilson
-from sightline.report.predicted import KINDS
+from sightline.report.predicted import KINDS, address
 from sightline.report.sentences import opening, percent
-from sightline.report.story import SIDES, Judged, Story, read
+from sightline.report.story import SIDES, Judged, Story
 from sightline.training import directory
+from sightline.training.metrics import most_confused
 from sightline.writing import write_whole
 
 TABLE = 25
@@ -54,17 +54,15 @@ class OfClass:
     precision: float
 
 
-def write(path: Path) -> Path:
-    """Write report and model card of the run at `path` into it, and return where the report is.
+def write(story: Story) -> Path:
+    """Write report and model card of a run into its directory, and return where the report is.
 
     Raises:
-        DataError: there is no run.
         OutputError: they cannot be written.
     """
-    page = path / directory.REPORT
-    story = read(path)
+    page = story.path / directory.REPORT
     write_whole(page, render(story).encode())
-    write_card(path, story)
+    write_whole(story.path / directory.CARD, render_card(story).encode())
     return page
 
 
@@ -84,10 +82,11 @@ def render(story: Story) -> str:
             counts=[(name, [of.get(side, 0) for side in SIDES]) for name, of in story.counts.items()],
             sides=[side for side in SIDES if any(of.get(side, 0) for of in story.counts.values())],
             all_sides=SIDES,
+            table=TABLE,
             pictures=[(KINDS[kind], shown) for kind, shown in story.pictures.items()],
             looked=any(each.places is not None for shown in story.pictures.values() for each in shown),
-            drawings={name: _png(drawing) for name, drawing in story.drawings.items()},
-            filters="" if story.filters is None else _png(sheet(story.filters)),
+            drawings={name: address(drawing, "png") for name, drawing in story.drawings.items()},
+            filters="" if story.filters is None else address(sheet(story.filters), "png"),
             recipe=to_toml(story.recipe),
             refused=story.refused[:LISTED],
             fingerprint=story.sealed.get("fingerprint", ""),
@@ -98,9 +97,8 @@ def render(story: Story) -> str:
 def measures(judged: Judged) -> tuple[Measure, ...]:
     """Return accuracy, balanced accuracy and macro F1, each with its 95 % interval."""
     confusion, values = judged.confusion, judged.values
-    right = int(confusion.trace())
     return (
-        Measure("accuracy", right / judged.images, wilson(right, judged.images), "share of pictures that are right"),
+        Measure("accuracy", judged.accuracy, judged.interval, "share of pictures that are right"),
         Measure(
             "balanced accuracy",
             float(values["balanced_accuracy"]),
@@ -134,14 +132,9 @@ def of_classes(names: Sequence[str], judged: Judged) -> tuple[OfClass, ...]:
 
 def confusions(names: Sequence[str], judged: Judged) -> tuple[tuple[str, str, int, int], ...]:
     """Return the most frequent mistakes: true class, predicted class, how many, of how many pictures of the class."""
-    wrong = judged.confusion.copy()
-    np.fill_diagonal(wrong, 0)
-    true, taken = np.nonzero(wrong)
-    order = np.argsort(-wrong[true, taken], kind="stable")[:CONFUSIONS]
     of_class = judged.confusion.sum(axis=1)
-    return tuple(
-        (names[true[i]], names[taken[i]], int(wrong[true[i], taken[i]]), int(of_class[true[i]])) for i in order
-    )
+    found = most_confused(judged.confusion, CONFUSIONS)
+    return tuple((names[true], names[taken], count, int(of_class[true])) for true, taken, count in found)
 
 
 def _judged(story: Story, judged: Judged) -> Mapping[str, Any]:
@@ -197,10 +190,6 @@ def _epoch(epoch: Mapping[str, Any]) -> tuple[str, ...]:
         "" if loss is None else f"{loss:.4f}",
         percent(validation["accuracy"]) if validation else "",
     )
-
-
-def _png(drawing: bytes) -> str:
-    return "data:image/png;base64," + b64encode(drawing).decode("ascii")
 
 
 @cache

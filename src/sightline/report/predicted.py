@@ -9,16 +9,12 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import DataError
 from sightline.training import directory
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 KINDS = {"mistakes": "Mistakes it was most sure of", "uncertain": "Predictions it was least sure of"}
 QUALITY = 85
@@ -57,26 +53,30 @@ class Shown:
     @property
     def address(self) -> str:
         """The picture itself, as the address of an image."""
-        from PIL import Image as Pillow
+        from PIL import Image
 
         gray = self.pixels.shape[-1] == 1
-        image = Pillow.fromarray(self.pixels[..., 0] if gray else self.pixels)
-        return _address(image, "jpeg", quality=QUALITY)
+        image = Image.fromarray(self.pixels[..., 0] if gray else self.pixels)
+        written = io.BytesIO()
+        image.save(written, "jpeg", quality=QUALITY)
+        return address(written.getvalue(), "jpeg")
 
     @property
     def overlay(self) -> str:
         """Where the network looked, as the address of an image to be laid over it; empty where that is not known."""
-        from PIL import Image as Pillow
+        from PIL import Image
 
         if self.places is None:
             return ""
         height, width = self.places.shape
         shade = min(1.0, OVERLAY / max(height, width))
-        opacity = Pillow.fromarray((self.places * STRONGEST).astype(np.uint8))
+        opacity = Image.fromarray((self.places * STRONGEST).astype(np.uint8))
         opacity = opacity.resize((max(1, round(width * shade)), max(1, round(height * shade))))
-        image = Pillow.new("RGBA", opacity.size, LOOKED)
+        image = Image.new("RGBA", opacity.size, LOOKED)
         image.putalpha(opacity)
-        return _address(image, "png")
+        written = io.BytesIO()
+        image.save(written, "png")
+        return address(written.getvalue(), "png")
 
     @property
     def small(self) -> bool:
@@ -84,10 +84,9 @@ class Shown:
         return bool(max(self.pixels.shape[:2]) < SMALL)
 
 
-def _address(image: Image, form: str, **options: int) -> str:
-    written = io.BytesIO()
-    image.save(written, form, **options)
-    return f"data:image/{form};base64," + base64.b64encode(written.getvalue()).decode("ascii")
+def address(written: bytes, form: str) -> str:
+    """Return a picture in a page as the address of an image; `form` is jpeg or png."""
+    return f"data:image/{form};base64," + base64.b64encode(written).decode("ascii")
 
 
 def read(path: Path) -> tuple[tuple[Predicted, ...], Mapping[str, tuple[Shown, ...]]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sightline.report.intervals import wilson
 from sightline.report.story import Judged, Story
+from sightline.training.metrics import most_confused
 
 WIDE = 0.10
 """Width of an interval that more pictures should narrow first."""
@@ -27,9 +27,8 @@ def opening(story: Story) -> tuple[str, ...]:
             f"Judge it on labelled pictures that it has not seen: sightline evaluate {story.path} PICTURES",
         )
     judged = story.judged[0]
-    right = int(judged.confusion.trace())
-    interval = wilson(right, judged.images)
-    good = f"Of {judged.images:,} {FAMILIAR[judged.side]}, the model is right on {percent(right / judged.images)}."
+    interval = judged.interval
+    good = f"Of {judged.images:,} {FAMILIAR[judged.side]}, the model is right on {percent(judged.accuracy)}."
     between = f"{percent(interval.low)} to {percent(interval.high)}"
     sure = f"With 95 % confidence it is right on {between} of pictures like these"
     chosen = "; the best epoch was chosen by the same pictures, so the truth may be a little lower."
@@ -62,18 +61,16 @@ def _next(story: Story, judged: Judged) -> str:
             f"No picture was ever taken for {_listed([names[index] for index in never])}: look whether the labels are "
             "right, and add pictures."
         )
-    interval = wilson(int(confusion.trace()), judged.images)
-    if interval.high - interval.low > WIDE:
+    if judged.interval.high - judged.interval.low > WIDE:
         return (
             f"{judged.images:,} pictures judge only roughly: hold out more (--set data.test_fraction=0.3), or evaluate "
             "on others."
         )
-    mistakes = confusion.copy()
-    mistakes[range(len(names)), range(len(names))] = 0
-    if not mistakes.any():
+    mistakes = most_confused(confusion, 1)
+    if not mistakes:
         return f"Try it on your own new pictures: sightline predict {story.path} PICTURES"
-    true, taken = divmod(int(mistakes.argmax()), len(names))
-    pair = f"{mistakes[true, taken]:,} of {of_class[true]:,} pictures of {names[true]} were taken for {names[taken]}"
+    ((true, taken, count),) = mistakes
+    pair = f"{count:,} of {of_class[true]:,} pictures of {names[true]} were taken for {names[taken]}"
     recall = {i: confusion[i, i] / of_class[i] for i in range(len(names)) if of_class[i] >= FEWEST}
     worst = min(recall, key=recall.__getitem__, default=true)
     if recall and judged.accuracy - recall[worst] > WEAK and worst != true:

@@ -17,6 +17,7 @@ from sightline import model, transfer_learning
 from sightline.errors import DataError, SightlineError
 from sightline.recipe import Recipe, read_recipe
 from sightline.report import predicted
+from sightline.report.intervals import Interval, wilson
 from sightline.report.predicted import Predicted, Shown
 from sightline.training import Run, directory
 
@@ -44,6 +45,11 @@ class Judged:
         return float(self.values["accuracy"])
 
     @property
+    def interval(self) -> Interval:
+        """Of the accuracy."""
+        return wilson(int(self.confusion.trace()), self.images)
+
+    @property
     def confusion(self) -> NDArray[np.int64]:
         """Row: true class; column: predicted class."""
         return np.array(self.values["confusion"], np.int64)
@@ -65,7 +71,6 @@ class Story:
     refused: tuple[tuple[str, str], ...]
     """File and reason."""
     epochs: tuple[Mapping[str, Any], ...]
-    stages: tuple[Mapping[str, Any], ...]
     judged: tuple[Judged, ...]
     """Test before validation, as far as there are such pictures; empty where the run was not finished."""
     predicted: tuple[Predicted, ...]
@@ -122,7 +127,6 @@ def read(path: Path) -> Story:
         counts=counts,
         refused=tuple((row["name"], row["reason"]) for row in _rows(path / directory.REFUSED)),
         epochs=tuple(of_kind.get("epoch", [])),
-        stages=tuple(of_kind.get("stage", [])),
         judged=tuple(Judged(side, sealed[side]) for side in JUDGED if side in sealed),
         predicted=said,
         pictures=pictures,

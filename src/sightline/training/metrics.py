@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +81,16 @@ def measure(log_probabilities: Float[np.ndarray, "image class"], labels: Int[np.
         recall=tuple(recall.tolist()),
         confusion=tuple(tuple(int(cell) for cell in row) for row in confusion),
     )
+
+
+def most_confused(confusion: Sequence[Sequence[int]] | NDArray[np.int64], most: int) -> list[tuple[int, int, int]]:
+    """Return the most frequent mistakes: true class, predicted class and how many; on a tie, in the classes' order."""
+    wrong = np.array(confusion)
+    np.fill_diagonal(wrong, 0)
+    true, predicted = np.nonzero(wrong)
+    counts = wrong[true, predicted]
+    order = np.argsort(-counts, kind="stable")[:most]
+    return [(int(true[at]), int(predicted[at]), int(counts[at])) for at in order]
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

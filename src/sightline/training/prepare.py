@@ -134,7 +134,7 @@ def survey(
         facts,
         device,
         decoder=data.best_decoder(),
-        source=transfer_learning.facts(weights) if weights is not None else None,
+        source=weights.facts if weights is not None else None,
     )
     return Survey(directory.place_of(source), str(folder), catalogue, split, facts, device, resolved, weights)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sightline.errors import ModelFileError, RecipeError
 from sightline.recipe import Recipe
+from sightline.recipe.advice.network import SMALL_BATCH
 from sightline.recipe.advice.transfer import FEWEST_FOR_STATISTICS, MANY_PER_CLASS
 from sightline.recipe.facts import DataFacts, Machine, SourceFacts
 from sightline.recipe.network import VGG, AutoNetwork, Network, ResNet
@@ -15,8 +16,6 @@ FEWEST_FOR_BOTH = 5
 """Training pictures of a class below which all layers together learn them by heart."""
 SMALLEST_SIDE = 96
 """Pixels that networks which shrink their maps 16 or 32 times should see at least."""
-SMALLEST_BATCH = 16
-"""Pictures whose mean and variance may stand for all, with the running averages over many batches."""
 DISTILLATION = 0.5
 LARGEST_SIDE = {"cpu": 160, "mps": 160, "cuda": 224}
 OF_ITS_TRAINING = ("activation", "normalization", "pooling")
@@ -170,7 +169,7 @@ def _batch_norm(source: SourceFacts, training: int, batch: int) -> tuple[str, st
         return "frozen", ""
     if training < FEWEST_FOR_STATISTICS:
         return "frozen", f"{training:,} training pictures are too few to take statistics of"
-    if batch < SMALLEST_BATCH:
+    if batch < SMALL_BATCH:
         return "frozen", f"{batch} pictures at a time are too few to take statistics of"
     return "follow", "all layers learn best with the statistics of the pictures they see"
 

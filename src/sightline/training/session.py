@@ -34,7 +34,7 @@ from sightline.training.log import Log, finite, of_epoch
 from sightline.training.loop import train
 from sightline.training.memory import TRIAL, Memory, enough_memory, measure
 from sightline.training.metrics import Metrics
-from sightline.training.metrics import measure as judge_all
+from sightline.training.metrics import measure as metrics_of
 from sightline.training.numerics import numerics
 from sightline.training.patience import exhausted
 from sightline.training.prepare import Prepared
@@ -381,7 +381,7 @@ class Session:
             return self._evaluate(validation) if self.stage.judge is None else self.stage.judge(validation)
 
     def _evaluate(self, records: NDArray[np.int64]) -> Metrics:
-        return judge_all(self._predict(records), self.prepared.catalogue.labels[records])
+        return metrics_of(self._predict(records), self.prepared.catalogue.labels[records])
 
     def _predict(self, records: NDArray[np.int64]) -> NDArray[np.float64]:
         device = settled(self.recipe.training.device)

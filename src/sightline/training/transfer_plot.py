@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.network import mosaic
 from sightline.training.forgetting import Conclusion, Point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FILTERS = 64
-"""Shown at most, eight in a row."""
 BLUE, ORANGE = "#0b6fb8", "#d9730d"
 
 
@@ -40,9 +39,9 @@ def plot(conclusion: Conclusion, before: NDArray[np.float32], after: NDArray[np.
     names = [layer.name for layer in conclusion.layers]
     _bars(grid[0][-2], names, "relative distance of the weights", [e.relative_distance for e in conclusion.layers])
     _bars(grid[1][-2], names, "linear CKA of features, before and after", [e.cka for e in conclusion.layers])
-    low, high = float(min(before.min(), after.min())), float(max(before.max(), after.max()))
-    _filters(grid[0][-1], before, "first layer at the start", low, high)
-    _filters(grid[1][-1], after, "first layer at the end", low, high)
+    largest = float(max(np.abs(before).max(), np.abs(after).max()))
+    _filters(grid[0][-1], before, "first layer at the start", largest)
+    _filters(grid[1][-1], after, "first layer at the end", largest)
     written = io.BytesIO()
     canvas.print_png(written, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return written.getvalue()
@@ -90,20 +89,8 @@ def _bars(axes: Axes, names: Sequence[str], title: str, values: Sequence[float])
     axes.set_title(title, fontsize=10)
 
 
-def _filters(axes: Axes, weights: NDArray[np.float32], title: str, low: float, high: float) -> None:
+def _filters(axes: Axes, weights: NDArray[np.float32], title: str, largest: float) -> None:
     """Draw filters as pictures on one scale, middle gray for 0."""
-    largest = max(abs(low), abs(high), 1e-12)
-    shown = 0.5 + 0.5 * weights[:FILTERS] / largest
-    count, channels, height, width = shown.shape
-    across = 8
-    down = -(-count // across)
-    picture = np.ones((down * (height + 1) + 1, across * (width + 1) + 1, 3), np.float32)
-    for number in range(count):
-        top, left = divmod(number, across)
-        patch = np.moveaxis(shown[number], 0, -1)
-        patch = patch if channels == 3 else patch.mean(axis=-1, keepdims=True)
-        y, x = top * (height + 1) + 1, left * (width + 1) + 1
-        picture[y : y + height, x : x + width] = patch
-    axes.imshow(picture.clip(0, 1), interpolation="nearest")
+    axes.imshow(mosaic(weights, largest=largest, across=8), interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(title, fontsize=10)

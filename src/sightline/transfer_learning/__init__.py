@@ -2,7 +2,7 @@
 
 from sightline.transfer_learning.agreement import for_channels, overlapping, unlike
 from sightline.transfer_learning.distillation import distillation
-from sightline.transfer_learning.earlier import earlier_network, facts
+from sightline.transfer_learning.earlier import earlier_network
 from sightline.transfer_learning.feature_store import store_features
 from sightline.transfer_learning.fit import Fit, fit
 from sightline.transfer_learning.interpolation import interpolated
@@ -18,7 +18,6 @@ __all__ = [
     "adapt",
     "distillation",
     "earlier_network",
-    "facts",
     "first_convolution",
     "fit",
     "for_channels",

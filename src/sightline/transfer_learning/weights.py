@@ -15,10 +15,13 @@ from sightline import model
 from sightline.errors import ModelFileError
 from sightline.model.format import digest_of_tensors, is_sealed
 from sightline.preprocessing import Statistics
+from sightline.recipe.facts import SourceFacts
 from sightline.recipe.network import Network
+from sightline.transfer_learning.layers import is_head
 from sightline.transfer_learning.recognize import recognize
 
 PICKLES = (".pth", ".pt", ".bin", ".ckpt", ".pkl")
+USUAL_SIZE = (224, 224)
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -45,6 +48,33 @@ class Weights:
     """Height and width they were trained on; None where it is not known."""
     sealed: model.Model | None = None
     """The model, where it was sealed by Sightline."""
+
+    @property
+    def facts(self) -> SourceFacts:
+        """What the resolution of a recipe looks at."""
+        return SourceFacts(
+            origin=self.origin,
+            digest=self.digest,
+            network=self.network,
+            channels=self.channels,
+            image_size=self.image_size,
+            statistics=self.statistics_of if self.statistics is not None else "",
+            classes=self.class_names,
+            answers=bool(self.last_layers),
+        )
+
+    @property
+    def last_layers(self) -> tuple[str, ...]:
+        """Names of the last layers' tensors; none where one of them is not there."""
+        import torch
+
+        from sightline.network import build
+
+        section = self.network.model_copy(update={"dropout": 0.0})
+        with torch.device("meta"):  # only the names are wanted, which do not depend on the size
+            template = build(section, channels=self.channels, classes=1, image_size=self.image_size or USUAL_SIZE)
+        head = tuple(name for name in template.state_dict() if is_head(template, name))
+        return head if all(name in self.tensors for name in head) else ()
 
 
 def read(weights: str | os.PathLike[str], *, folder: Path | None = None) -> Weights:
