@@ -126,7 +126,7 @@ def test_a_run_that_was_cut_off_says_how_to_go_on(copy):
     lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
     log.write_text("".join(lines[:-1]), encoding="utf-8")
     sentences = opening(report.read(copy))
-    assert "has not come to its end: 2 epochs" in sentences[0]
+    assert "has not come to its end: its log has 2 epochs." in sentences[0]
     assert f"sightline resume {copy}" in sentences[2]
     assert "loss over 2 epochs" in report.render(report.read(copy))
     # Killed in its first step: no epoch, no model; the last line of the log is torn.
@@ -134,7 +134,7 @@ def test_a_run_that_was_cut_off_says_how_to_go_on(copy):
         (copy / name).unlink()
     log.write_text(lines[0] + lines[1][:7], encoding="utf-8")
     text = told(copy)
-    assert "0 epochs are in its log" in text
+    assert "its log has 0 epochs." in text
     assert "How it was learned" not in text
     for name in map(str, range(10)):
         assert name in report.read(copy).class_names

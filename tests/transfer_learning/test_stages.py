@@ -13,6 +13,7 @@ from sightline.network.head import Compression
 from sightline.recipe.operations import HorizontalFlip
 from sightline.training import EpochEnd, StageStart, StepEnd
 from sightline.training.cached_feed import CachedFeed
+from sightline.training.state import shortened_digest
 from sightline.transfer_learning import is_head, layers
 
 HEAD = {"transfer.depth": "head", "training.epochs": "auto"}
@@ -137,6 +138,17 @@ def test_every_layer_has_its_rate_and_the_table_says_so(weights_of, begun):
     assert len(given) == len(parameters)
     logged = [json.loads(line) for line in (session.path / "events.jsonl").read_text().splitlines()]
     assert [event["name"] for event in logged if event["event"] == "stage"] == ["head", "all"]
+
+
+def test_digests_in_the_log_follow_what_is_trained(weights_of, begun):
+    session = begun(weights_of("resnet18"), {"transfer.batch_norm": "frozen"})
+    for event in session.events():
+        if isinstance(event, EpochEnd) and session.state.stage == 1:
+            last = shortened_digest(session.state.network.state_dict())
+    logged = [json.loads(line) for line in (session.path / "events.jsonl").read_text().splitlines()]
+    digests = [event["weights"] for event in logged if event["event"] == "epoch"]
+    assert len(set(digests)) == len(digests) > 2  # in either stage, although most weights are frozen in the first
+    assert digests[-1] == last
 
 
 @pytest.mark.parametrize("batch_norm", ["frozen", "follow", "adapt"])

@@ -46,7 +46,7 @@ def percent(share: float) -> str:
 
 def _unfinished(story: Story) -> Iterator[str]:
     done = len(story.epochs)
-    yield f"This training has not come to its end: {done:,} epoch{'' if done == 1 else 's'} are in its log."
+    yield f"This training has not come to its end: its log has {done:,} epoch{'' if done == 1 else 's'}."
     yield f"It failed: {story.failure}" if story.failure else "Nothing has been judged on pictures that were held out."
     yield "Mend that and train again." if story.failure else f"Go on with it: sightline resume {story.path}"
 
