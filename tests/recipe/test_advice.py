@@ -57,12 +57,15 @@ CASES: dict[str, tuple[list[Case], list[Case]]] = {
     ),
     "deep-without-normalization": (
         [({"network.normalization": "none", **DEEP}, {}),
-         ({"network.normalization": "none", "training.batch_size": 1, **VGG_OF_11}, {})],
+         ({"network.normalization": "none", "training.batch_size": 1, **VGG_OF_11}, {}),
+         ({"network.normalization": "none", "training.batch_size": 30, "training.gradient_accumulation": 16,
+           **DEEP}, {})],
         [({"network.normalization": "none", "network": "vgg"}, {}), (DEEP, {}),
          ({"network.normalization": "none", "network.activation": "selu", **DEEP}, {})],
     ),
     "small-batch-norm": (
         [({"training.batch_size": 7}, {}), ({"training.batch_size": 2, **DEEP}, {}),
+         ({"training.batch_size": 2, "network": "timm"}, {}),
          ({"training.batch_size": 30, "training.gradient_accumulation": 4}, {})],
         [({"training.batch_size": 8}, {}), ({"training.batch_size": 32, "training.gradient_accumulation": 4}, {}),
          ({"training.batch_size": 2, "network.normalization": "group"}, {})],

@@ -7,7 +7,7 @@ from typing import Any
 from sightline.recipe.advice.advice import Advice, Rule, depth, instead
 from sightline.recipe.advice.initialization import SHALLOW
 from sightline.recipe.facts import DataFacts
-from sightline.recipe.network import AutoInitialization, LeCun, ResNet, Xavier
+from sightline.recipe.network import AutoInitialization, LeCun, ResNet, Timm, Xavier
 from sightline.recipe.recipe import Recipe
 
 DEEP = 10
@@ -42,8 +42,8 @@ def deep_without_normalization(recipe: Recipe, _facts: DataFacts | None) -> Advi
         return None
     if network.normalization != "none" or network.activation == "selu" or layers is None or layers <= DEEP:
         return None
-    size = recipe.training.batch_size
-    kind = "group" if size != "auto" and size < SMALL_BATCH else "batch"
+    whole, parts = recipe.training.batch_size, recipe.training.gradient_accumulation
+    kind = "group" if whole != "auto" and whole // parts < SMALL_BATCH else "batch"
     return Advice(
         code="deep-without-normalization",
         says=f"{layers} layers without normalization are slow to train and bear only small learning rates.",
@@ -59,13 +59,19 @@ def batch_normalization_with_small_batches(recipe: Recipe, _facts: DataFacts | N
     if recipe.network.normalization != "batch" or whole == "auto" or whole // parts >= SMALL_BATCH:
         return None
     of = f", a part of a batch of {whole}," if parts > 1 else ""
+    # An architecture of timm keeps the normalization that it has.
+    change = (
+        {"training.batch_size": parts * SMALL_BATCH}
+        if isinstance(recipe.network, Timm)
+        else {"network.normalization": "group"}
+    )
     return Advice(
         code="small-batch-norm",
         says=f"Batch normalization over {whole // parts} pictures{of} computes with noisy means and variances.",
         reason="In training it uses the batch's statistics, at inference their running average; the fewer pictures, "
         "the more the two differ. Group normalization does not look at the batch.",
         reference="Wu and He, Group Normalization (2018), figure 1.",
-        change={"network.normalization": "group"},
+        change=change,
     )
 
 
