@@ -26,6 +26,7 @@ from sightline import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sightline.diagnosis import Finding
     from sightline.training import EpochEnd, Event, Metrics, Prepared, Session, Survey
     from sightline.training.resume import Resumable
 
@@ -188,7 +189,7 @@ class Display:
     def event(self, event: Event) -> None:
         """Show one event of the training."""
         from sightline.cli.transfer_display import stage
-        from sightline.training import EpochEnd, EpochStart, StageStart, StepEnd
+        from sightline.training import EpochEnd, EpochStart, Found, StageStart, StepEnd
 
         match event:
             case StageStart():
@@ -209,6 +210,14 @@ class Display:
             case EpochEnd():
                 if event.epoch % self._every == 0:
                     self._epoch(event)
+            case Found():
+                self.found(event.finding)
+
+    def found(self, finding: Finding) -> None:
+        """Show what is wrong with a training, and what cures it."""
+        self._console.print(f"{finding.title} ({finding.code}) at step {finding.step:,}: {finding.says}")
+        for override in finding.overrides:
+            self._console.print(f"    --set {shlex.quote(override)}")
 
     def __enter__(self) -> Display:
         return self
@@ -237,6 +246,8 @@ class Display:
         from sightline.training.directory import MODEL
 
         self._close_bar()
+        for finding in session.found:
+            self.found(finding)
         for side, found in metrics.items():
             self._result.print(
                 f"{side.capitalize()}: accuracy {found.accuracy:.2%}, balanced accuracy {found.balanced_accuracy:.2%}, "

@@ -43,6 +43,9 @@ class Training(Choices):
     )
     deterministic: bool = Field(default=True, description="Only operations that give the same bits each time.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="auto: cuda, then mps, then cpu.")
+    diagnosis: bool = Field(
+        default=True, description="Watch layers, gradients and steps, and say what goes wrong; changes no weight."
+    )
     threads: Auto | Annotated[int, Field(ge=1, le=1024)] = Field(
         default="auto", description="CPU threads. auto: all cores."
     )

@@ -33,6 +33,7 @@ STYLE: Any = {
     "ytick.color": INK,
 }
 LARGEST_LOSS = 1e6
+DECADES = 100.0
 
 
 def curves(epochs: Sequence[Mapping[str, Any]], *, best: int) -> dict[str, str]:
@@ -68,6 +69,23 @@ def curves(epochs: Sequence[Mapping[str, Any]], *, best: int) -> dict[str, str]:
             ),
             "learning rate": _drawn(numbers, {"training": [e["learning_rate"] for e in epochs]}, "learning rate", 0),
         }
+
+
+def line(points: Sequence[tuple[float, float]]) -> str:
+    """Return a small drawing of one number as it went, as SVG; over many powers of ten its axis is logarithmic."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    known = [(x, y) for x, y in points if abs(y) < LARGEST_LOSS]
+    values = [y for _, y in known]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(3.6, 1.9), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(*zip(*known, strict=True) if known else ([], []), color=VALIDATION, marker="o", markersize=3)
+        if values and min(values) > 0 and max(values) / min(values) > DECADES:
+            axes.set_yscale("log")
+        _whole_numbers(axes)
+        return for_page(_svg(figure))
 
 
 def diagram(bins: Sequence[Bin]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sightline.diagnosis import Finding
 from sightline.recipe import to_toml
 from sightline.report import charts
 from sightline.report.calibration import expected_calibration_error, reliability
@@ -77,6 +78,7 @@ def render(story: Story) -> str:
             judged=[_judged(story, each) for each in story.judged],
             curves=charts.curves(story.epochs, best=best) if story.epochs else {},
             best=best,
+            findings=[(each, evidence(each), charts.line(each.curve) if each.curve else "") for each in story.findings],
             validated=any(each.get("validation") for each in story.epochs),
             rows=[_epoch(each) for each in story.epochs],
             counts=[(name, [of.get(side, 0) for side in SIDES]) for name, of in story.counts.items()],
@@ -91,6 +93,13 @@ def render(story: Story) -> str:
             refused=story.refused[:LISTED],
             fingerprint=story.sealed.get("fingerprint", ""),
         )
+    )
+
+
+def evidence(finding: Finding) -> tuple[tuple[str, str], ...]:
+    """Return the numbers that a finding stands on, by name, as a person reads them."""
+    return tuple(
+        (name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in finding.evidence.items()
     )
 
 

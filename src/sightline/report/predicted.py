@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sightline.errors import DataError
 from sightline.training import directory
+from sightline.training.predictions import Predicted, read_list
 
 KINDS = {"mistakes": "Mistakes it was most sure of", "uncertain": "Predictions it was least sure of"}
 QUALITY = 85
@@ -24,20 +25,6 @@ LOOKED, STRONGEST = (255, 60, 0), 0.45
 """The overlay's color, and how much of the picture it hides where it is strongest."""
 SMALL = 96
 """Pixels below which a picture is enlarged without smoothing."""
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """What was said of one picture."""
-
-    side: str
-    name: str
-    true: str
-    predicted: str
-    confidence: float
-    """Probability of the predicted class."""
-    of_class: float
-    """Probability of the true one."""
 
 
 @dataclass(frozen=True)
@@ -96,28 +83,13 @@ def read(path: Path) -> tuple[tuple[Predicted, ...], Mapping[str, tuple[Shown, .
         DataError: they are altered.
     """
     try:
-        said = tuple(_rows(path / directory.PREDICTIONS))
+        said = tuple(read_list(path / directory.PREDICTIONS))
         return said, dict(_pictures(path / directory.MISTAKES, said))
     except (OSError, KeyError, ValueError, IndexError, csv.Error, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path}: {directory.PREDICTIONS} and {directory.MISTAKES} are not what the training wrote ({error}). "
             "Remove both for a report without them."
         ) from error
-
-
-def _rows(path: Path) -> Iterator[Predicted]:
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            yield Predicted(
-                row["side"],
-                row["name"],
-                row["class"],
-                row["predicted"],
-                float(row["confidence"]),
-                float(row["of_class"]),
-            )
 
 
 def _pictures(path: Path, said: Sequence[Predicted]) -> Iterator[tuple[str, tuple[Shown, ...]]]:

@@ -53,6 +53,10 @@ def _unfinished(story: Story) -> Iterator[str]:
 
 def _next(story: Story, judged: Judged) -> str:
     """Return the one thing that is most worth doing."""
+    wrong = next((each for each in story.findings if each.severity == "error"), None)
+    if wrong is not None:
+        cure = f" Cure it: sightline cure {story.path}" if wrong.change else ""
+        return f"Something is wrong with this training ({wrong.code}): {wrong.says}{cure}"
     names, confusion = story.class_names, judged.confusion
     of_class = confusion.sum(axis=1)
     never = [index for index in range(len(names)) if of_class[index] >= FEWEST and not confusion[:, index].any()]

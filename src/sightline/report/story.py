@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline import model, transfer_learning
+from sightline.diagnosis import Finding, diagnose, passed
 from sightline.errors import DataError, SightlineError
 from sightline.recipe import Recipe, read_recipe
 from sightline.report import predicted
 from sightline.report.intervals import Interval, wilson
-from sightline.report.predicted import Predicted, Shown
+from sightline.report.predicted import Shown
 from sightline.training import Run, directory
+from sightline.training.predictions import Predicted
+from sightline.training.watching import history_of
 
 SIDES = ("train", "validation", "test", "unused")
 JUDGED = ("test", "validation")
@@ -89,6 +92,10 @@ class Story:
     """Why the training failed; empty where it did not."""
     versions: Mapping[str, str]
     data_digest: str
+    findings: tuple[Finding, ...]
+    """What is wrong with the training, the gravest first."""
+    passed: tuple[Finding, ...]
+    """What was found on the way, and does not hold any more."""
     seconds: float
     """That the training took, all of its processes together."""
 
@@ -104,12 +111,9 @@ def read(path: Path) -> Story:
     Raises:
         DataError: `path` is no run, or its files cannot be read.
     """
-    if not (path / directory.RECIPE).is_file():
-        raise DataError(
-            f"{path}: found no {directory.RECIPE}, wanted the directory of a run. Runs lie below runs/, or where --out "
-            "said."
-        )
+    directory.required(path)
     events = list(Run(path).events()) if (path / directory.EVENTS).is_file() else []
+    history = history_of(path)
     of_kind: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         of_kind.setdefault(str(event.get("event")), []).append(event)
@@ -137,6 +141,8 @@ def read(path: Path) -> Story:
         failure="" if sealed else str(of_kind.get("failure", [{"says": ""}])[-1]["says"]),
         versions=described.versions if described else {},
         data_digest=described.data_digest if described else "",
+        findings=diagnose(history),
+        passed=passed(history),
         seconds=_seconds(path),
     )
 

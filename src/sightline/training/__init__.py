@@ -1,7 +1,7 @@
 """Training: prepare, loop, evaluate, and the run it leaves."""
 
 from sightline.training.assembly import start
-from sightline.training.events import EpochEnd, EpochStart, Event, StageStart, StepEnd, Stopped
+from sightline.training.events import EpochEnd, EpochStart, Event, Found, StageStart, StepEnd, Stopped
 from sightline.training.judge import Judgment, judge
 from sightline.training.metrics import Metrics, measure
 from sightline.training.prepare import Prepared, Survey, prepare, survey
@@ -14,6 +14,7 @@ __all__ = [
     "EpochEnd",
     "EpochStart",
     "Event",
+    "Found",
     "Judgment",
     "Metrics",
     "Prepared",

@@ -81,6 +81,19 @@ def clear(path: Path) -> None:
         ) from error
 
 
+def required(path: Path) -> Path:
+    """Return the path of a run, finished or not.
+
+    Raises:
+        DataError: it is none.
+    """
+    if not (path / RECIPE).is_file():
+        raise DataError(
+            f"{path}: found no {RECIPE}, wanted the directory of a run. Runs lie below runs/, or where --out said."
+        )
+    return path
+
+
 def finished(path: Path) -> bool:
     """Return whether a run's training came to its end and its model was judged."""
     return (path / sums.NAME).is_file()

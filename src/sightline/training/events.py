@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sightline.diagnosis import Finding
 from sightline.training.metrics import Metrics
 
 
@@ -77,6 +78,13 @@ class EpochEnd:
 
 
 @dataclass(frozen=True)
+class Found:
+    """Something is wrong with the training, or was noticed about it; it is in the log already."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True)
 class Stopped:
     """The training was asked to stop; its state is in a checkpoint."""
 
@@ -85,4 +93,4 @@ class Stopped:
     step: int
 
 
-Event = StageStart | EpochStart | StepEnd | EpochEnd | Stopped
+Event = StageStart | EpochStart | StepEnd | EpochEnd | Found | Stopped

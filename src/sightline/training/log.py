@@ -6,20 +6,26 @@ import contextlib
 import json
 import math
 import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sightline.errors import OutputError
+from sightline.errors import DataError, OutputError
 from sightline.training.events import EpochEnd
 from sightline.writing import sync_folder
 
 
 class Log:
-    """`events.jsonl` of a run, opened for appending. A line is on its way to the disk when `write` returns."""
+    """`events.jsonl` of a run, opened for appending. A line is on its way to the disk when `write` returns.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Args:
+        path: the file.
+        listener: told of each line that is written.
+    """
+
+    def __init__(self, path: Path, listener: Callable[[Mapping[str, Any]], None] = lambda _: None) -> None:
+        self._path, self._listener = path, listener
         try:
             with contextlib.ExitStack() as opened:
                 # Without a buffer nothing is left to be written when it is closed.
@@ -36,7 +42,8 @@ class Log:
             OutputError: the disk is full or failing.
         """
         try:
-            line = json.dumps({"event": kind, **values}, ensure_ascii=False, allow_nan=False) + "\n"
+            event = {"event": kind, **values}
+            line = json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n"
             left = memoryview(line.encode())
             while left:
                 left = left[self._file.write(left) :]
@@ -44,6 +51,7 @@ class Log:
         except OSError as error:
             says = f"{self._path}: cannot be written ({error.strerror}). Make room and train again."
             raise OutputError(says) from error
+        self._listener(event)
 
     @property
     def size(self) -> int:
@@ -57,6 +65,23 @@ class Log:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the events of a run's log, which may be cut off in its last line.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}). Wanted the directory of a run.") from error
+    for line in text.splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            event = json.loads(line)
+            if isinstance(event, dict):
+                yield event
 
 
 def of_epoch(event: EpochEnd) -> dict[str, Any]:

@@ -50,8 +50,8 @@ def train(
         epoch = state.epoch + 1
         order = batches(epoch)
         images = sum(len(records) for records in order)
-        yield EpochStart(epoch, epochs, len(order), images)
         mode(epoch)
+        yield EpochStart(epoch, epochs, len(order), images)
         # A training that goes on may stand within an epoch: the steps before were taken by an earlier process.
         rest = order[state.step - state.epoch * len(order) :]
         rate = 0.0 if rest else learning_rate(state.step - 1)

@@ -32,6 +32,10 @@ class Metrics:
     confusion: tuple[tuple[int, ...], ...]
     """Row: true class; column: predicted class."""
 
+    def brief(self) -> dict[str, Any]:
+        """Return what is said of pictures that are looked at for comparison only."""
+        return {"images": self.images, "loss": self.loss, "accuracy": self.accuracy}
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers for JSON."""
         return {

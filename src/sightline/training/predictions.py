@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,20 @@ NAMED = 3
 """Pictures named in a message."""
 SHOWN = 12
 """Pictures kept of each kind: mistakes of the greatest confidence, and predictions of the least."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What was said of one picture."""
+
+    side: str
+    name: str
+    true: str
+    predicted: str
+    confidence: float
+    """Probability of the predicted class."""
+    of_class: float
+    """Probability of the true one."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,26 @@ def keep(
     if judged:
         write_whole(path / directory.MISTAKES, _pictures(catalogue, pixels, judged[-1], look))
     return {each.side: measure(each.log_probabilities, catalogue.labels[each.records]) for each in judged}
+
+
+def read_list(path: Path) -> Iterator[Predicted]:
+    """Yield the predictions that a run's list holds; none where there is no such file.
+
+    Raises:
+        OSError, KeyError, ValueError, csv.Error: it is not what a training wrote.
+    """
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield Predicted(
+                row["side"],
+                row["name"],
+                row["class"],
+                row["predicted"],
+                float(row["confidence"]),
+                float(row["of_class"]),
+            )
 
 
 def name_of(catalogue: Catalogue, record: int) -> str:

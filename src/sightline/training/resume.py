@@ -52,6 +52,16 @@ def require(path: Path) -> Path:
     return path
 
 
+def pictures_of(path: Path) -> str | None:
+    """Return where a run found its pictures, as far as one of its checkpoints is left to tell; None otherwise."""
+    found = checkpoint.newest(path / directory.CHECKPOINTS, damaged=lambda _: None)
+    if found is None or found.about["source"] == directory.named(None):
+        return None
+    source = str(found.about["source"])
+    place = Path(found.about["folder"]) / source
+    return str(place) if place.exists() else source
+
+
 def find(path: Path) -> Resumable:
     """Return where the run at `path` can go on.
 

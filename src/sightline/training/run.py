@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from sightline.errors import DataError
 from sightline.recipe import Recipe, apply_overrides, read_recipe
 from sightline.training import directory
 from sightline.training.assembly import start
+from sightline.training.log import lines
 from sightline.training.prepare import prepare, survey
 
 
@@ -39,17 +38,8 @@ class Run:
         return read_recipe(self.path / directory.RECIPE)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Yield the log's events: start, epoch (one each), sealed."""
-        path = self.path / directory.EVENTS
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: cannot be read ({error}). Wanted the directory of a run.") from error
-        for line in lines:
-            with contextlib.suppress(json.JSONDecodeError):  # the last line of a run that was cut off
-                event = json.loads(line)
-                if isinstance(event, dict):
-                    yield event
+        """Yield the log's events: start, probe, epoch (one each), finding, sealed."""
+        return lines(self.path / directory.EVENTS)
 
     @property
     def metrics(self) -> Mapping[str, Any]:

@@ -17,16 +17,17 @@ from torch import Tensor
 from sightline import model, optimization
 from sightline.data import decoder_version
 from sightline.data.decode import Decoder
+from sightline.diagnosis import Finding, Watch
 from sightline.errors import OutputError, TrainingError
 from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
-from sightline.training import checkpoint, directory, predictions, sums
+from sightline.training import checkpoint, directory, predictions, sums, watching
 from sightline.training.batches import batches, steps_per_epoch
 from sightline.training.best_model import BestModel
 from sightline.training.checkpoint import Checkpoint, taken
 from sightline.training.concluding import conclude, keep, sealed_weights
 from sightline.training.evaluate import batch_to_judge, predict
-from sightline.training.events import EpochEnd, Event, StepEnd, Stopped
+from sightline.training.events import EpochEnd, EpochStart, Event, Found, StepEnd, Stopped
 from sightline.training.feed import Feed
 from sightline.training.forgetting import Conclusion
 from sightline.training.keeper import Keeper
@@ -70,8 +71,12 @@ class Session:
     """Whether the recipe asks for the same bits, and all that it stands on has stayed as it was at its first step."""
     memory: Memory | None = None
     """Of its steps; None until it was measured."""
+    watch: Watch | None = None
+    """Says what goes wrong; None where the recipe wants no diagnosis."""
     conclusion: Conclusion | None = None
     """What was measured at the end of a transfer."""
+    found: tuple[Finding, ...] = ()
+    """What was found at the end alone; the rest came as events."""
 
     def __post_init__(self) -> None:
         self._best_model = BestModel(self._write)
@@ -94,7 +99,7 @@ class Session:
         training = self.recipe.training
         with (
             Times(self.path / directory.TIMES) as times,
-            Log(self.path / directory.EVENTS) as log,
+            self._log() as log,
             Keeper(
                 self.path / directory.CHECKPOINTS,
                 steps=training.checkpoint_steps,
@@ -108,11 +113,12 @@ class Session:
                 self.measure_memory()
             times.write("resumed" if self.state.step else "started", step=self.state.step)
             if not log.size:
-                split, classes = self.prepared.split, len(self.prepared.catalogue.class_names)
+                split, classes = self.prepared.split, self.prepared.catalogue.class_names
                 log.write(
                     "start",
                     images=len(split.train),
-                    classes=classes,
+                    classes=len(classes),
+                    class_names=classes,
                     epochs=sum(stage.epochs for stage in self.stages),
                     asked=digest_of(self.resolved.asked),
                 )
@@ -128,6 +134,7 @@ class Session:
             except TrainingError as error:
                 self._best_model.flush()
                 log.write("failure", epoch=self.state.epoch + 1, step=self.state.step + 1, says=str(error))
+                yield from self._found(log)
                 raise TrainingError(f"{error}{self._kept_for_inspection(error)}") from error
 
     @property
@@ -158,18 +165,23 @@ class Session:
         self.stage.ready(state)
         for event in self._train():
             match event:
+                case EpochStart():
+                    self._look(state.step + 1)
+                    yield event
                 case EpochEnd():
                     if event.best:
                         self._best_model.keep(event.validation)
                     log.write("epoch", **of_epoch(event), weights=self._digest())
                     times.write("epoch", epoch=event.epoch, step=event.step, images=images)
                     images = 0
+                    found = self._found(log)
                     stopping = self._exhausted(patience)
                     if stopping:
                         log.write("early_stop", epoch=event.epoch, best_epoch=state.best_epoch)
                     if keeper.worth_it:
                         keeper.keep(partial(self._checkpoint, log.size))
                     yield event
+                    yield from found
                     if stopping:
                         self._best_model.flush()
                         return True
@@ -178,9 +190,12 @@ class Session:
                     keeper.note(event.step)
                     if _is_power_of_ten(event.step):
                         log.write("weights", step=event.step, weights=self._digest())
+                    found = self._probed(event, log)
                     if keeper.due(event.step):
                         keeper.keep(partial(self._checkpoint, log.size))
                     yield event
+                    yield from found
+                    self._look(event.step + 1)
                 case _:
                     yield event
             if stop() and isinstance(event, StepEnd | EpochEnd):
@@ -192,6 +207,31 @@ class Session:
                 return False
         self._best_model.flush()
         return True
+
+    def _log(self) -> Log:
+        """Open the log, to which the watch listens."""
+        path, listens = self.path / directory.EVENTS, self.watch
+        return Log(path) if listens is None else Log(path, listens.history.add)
+
+    def _look(self, step: int) -> None:
+        """Look at the network before a step that is probed."""
+        if self.watch is not None and self.stage.probed:
+            self.watch.before(step)
+
+    def _probed(self, event: StepEnd, log: Log) -> list[Found]:
+        """Write what a probe saw of the step that was taken, and return what it says of the training."""
+        seen = None if self.watch is None else self.watch.after(event.step, event.learning_rate)
+        if seen is None:
+            return []
+        log.write("probe", epoch=event.epoch, step=event.step, **seen)
+        return self._found(log)
+
+    def _found(self, log: Log) -> list[Found]:
+        """Return what is newly found, once it is in the log."""
+        found = [] if self.watch is None else list(self.watch.found())
+        for finding in found:
+            log.write("finding", **finding.as_dict())
+        return [Found(finding) for finding in found]
 
     def _exhausted(self, patience: int) -> bool:
         """Return whether the stage under way has gone on for long enough without a better validation loss."""
@@ -263,22 +303,27 @@ class Session:
         sides = {"validation": self.prepared.split.validation, "test": self.prepared.split.test}
         if self.prepared.weights is not None:
             with self.numerics(), self.enough_memory(), self._holding(self.state.network.state_dict()):
-                self.conclusion = conclude(self.prepared, self.recipe, self.state, self._evaluate, self._shown)
+                self.conclusion = conclude(self.prepared, self.recipe, self.state, self._evaluate, self.shown)
             keep(self.path, self.conclusion, self.prepared.weights, self.state, self.stages)
             self.state.best = sealed_weights(self.state, self.conclusion)
         with self.numerics(), self.enough_memory(), self._holding(self.state.best or self.state.judged()):
             judged = predictions.of(sides, self._predict)
             look = partial(predictions.places, self.state.network, self.feed)
             metrics = predictions.keep(self.path, self.prepared.catalogue, self.prepared.pixels, judged, look=look)
+            learned = {} if self.watch is None else {"training": self._evaluate(watching.sample(self.prepared)).brief()}
         self._write(metrics)
-        with Log(self.path / directory.EVENTS) as log:
+        with self._log() as log:
             log.write(
                 "sealed",
                 best_epoch=self.state.best_epoch,
                 fingerprint=self.fingerprint(),
                 exact=self.exact,
                 **{side: finite(found.as_dict()) for side, found in metrics.items()},
+                **learned,
             )
+            if self.watch is not None:
+                watching.read_ending(self.watch.history, self.path)
+            self.found = tuple(each.finding for each in self._found(log))
         sums.write(self.path, directory.LASTING)
         return metrics
 
@@ -351,13 +396,13 @@ class Session:
         device = settled(self.recipe.training.device)
 
         def inputs(pictures: int) -> Tensor:
-            return self._shown(shown[:pictures])
+            return self.shown(shown[:pictures])
 
         shown = np.resize(self.prepared.split.train, max(TRIAL))
         self.memory = measure(self.state.network, inputs, device=device)
         return self.memory
 
-    def _shown(self, records: NDArray[np.int64]) -> Tensor:
+    def shown(self, records: NDArray[np.int64]) -> Tensor:
         """Return pictures as they are judged, as the network takes them."""
         pixels = torch.from_numpy(self.prepared.pixels.gather(records))
         return self.feed.standardize(pixels.to(settled(self.recipe.training.device)))

@@ -41,5 +41,7 @@ class Stage:
     """Metrics on pictures, the network in the mode of evaluation; None: from their pixels, as at the end."""
     ready: Callable[[State], None] = lambda _: None
     """Does what takes long before the stage's first step in this process."""
+    probed: bool = True
+    """Whether probes look at the network; among steps on cached features they would be the larger part of the work."""
     about: StageStart | None = None
     """What is told when the stage begins; None where there is only one."""

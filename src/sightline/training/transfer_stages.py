@@ -86,6 +86,7 @@ class TransferStages:
             step=self.make_step(objective, 0.0),
             mode=self._mode_of_head,
             judge=self._judge_features if cached else None,
+            probed=not cached,
             ready=self._ready,
             about=self._about("head", 1, settled(self.recipe.transfer.head_epochs), {"head": self._peak}, self._says()),
         )

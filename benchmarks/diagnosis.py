@@ -1,0 +1,67 @@
+"""What the diagnosis costs: whole trainings with probes and without, in turns, in one process.
+
+    python benchmarks/diagnosis.py [digits|fashion|PICTURES] [--set FIELD=VALUE] [--rounds 5]
+
+Printed: the seconds of each side's steps, validation and log (without reading the pictures and without the judgment
+at the end), the ratio of each round with its median, probes taken, and whether the weights are the same bits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from sightline.recipe import Recipe, apply_overrides
+from sightline.training import Prepared, prepare, start, survey
+
+FASHION = Path(__file__).parents[2] / "shared" / "data" / "fashion-mnist"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", nargs="?", default="digits")
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    source = str(FASHION) if given.source == "fashion" else given.source
+    with tempfile.TemporaryDirectory() as folder:
+        sides = {}
+        for watched in (True, False):
+            chosen = [*given.overrides, f"training.diagnosis={str(watched).lower()}"]
+            sides[watched] = prepare(survey(source, apply_overrides(Recipe(), chosen)))
+        ratios = []
+        for number in range(given.rounds):
+            # Who goes first changes from round to round.
+            order = (True, False) if number % 2 else (False, True)
+            taken = {watched: seconds(sides[watched], Path(folder) / f"{number}-{watched}") for watched in order}
+            ratios.append(taken[True][0] / taken[False][0])
+            print(
+                f"round {number + 1}: with {taken[True][0]:.2f} s, without {taken[False][0]:.2f} s, "
+                f"{100 * (ratios[-1] - 1):+.2f} %; {taken[True][2]} probes; "
+                f"weights {'the same' if taken[True][1] == taken[False][1] else 'DIFFERENT'}",
+                flush=True,
+            )
+    print(
+        f"overhead: {100 * (statistics.median(ratios) - 1):+.2f} % "
+        f"({100 * (min(ratios) - 1):+.2f} to {100 * (max(ratios) - 1):+.2f} %)"
+    )
+
+
+def seconds(prepared: Prepared, path: Path) -> tuple[float, str, int]:
+    """Train once, and return the seconds, the weights' digest and the number of probes."""
+    path.mkdir()
+    session = start(prepared, path)
+    begun = time.perf_counter()
+    for _ in session.events():
+        pass
+    taken = time.perf_counter() - begun
+    probes = len(session.watch.history.probes) if session.watch is not None else 0
+    return taken, session.fingerprint(), probes
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""`sightline cure`: a run again, with what its diagnosis prescribes."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+
+@click.command("cure")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("source", required=False)
+@click.option("--out", metavar="DIR", help="Directory of the new run. Default: RUN-cured.")
+@click.option("--overwrite", is_flag=True, help="Take the place of an earlier run there.")
+@click.option("--only", multiple=True, metavar="CODE", help="Cure this finding only; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Say what would be changed, and stop.")
+@click.option("--quiet", is_flag=True, help="Print only the result.")
+def command(
+    run: Path, source: str | None, out: str | None, overwrite: bool, only: tuple[str, ...], dry_run: bool, quiet: bool
+) -> None:
+    """Train again what RUN trained, on the pictures that it had, or on SOURCE, with the changes to the recipe that its
+    findings ask for, and say what they came to: which findings are gone, and how much better the model is.
+
+    All else stays as RUN had it: seed, division of the pictures, and what was chosen automatically. RUN is not touched.
+    """
+    from sightline.comparison.cure import compare, prescribe
+    from sightline.training.resume import pictures_of
+    from sightline.training.watching import history_of
+
+    found = prescribe(history_of(run), only)
+    for finding in found.left:
+        click.echo(f"Not cured by a recipe: {finding.code}. {finding.says}")
+    if not found.cures:
+        click.echo(f"{run}: found nothing that another recipe would cure.")
+        return
+    for finding in found.cures:
+        click.echo(f"{finding.code}: {finding.says}")
+    for override in _overrides(found.change):
+        click.echo(f"    --set {shlex.quote(override)}")
+    if dry_run:
+        return
+    pictures = source or pictures_of(run)
+    if pictures is None:
+        raise click.UsageError(f"{run} does not say where its pictures are; give their place after it.")
+    from sightline.cli.under_way import begin
+
+    place = out or f"{run}-cured"
+    begin(pictures, found.recipe, out=place, overwrite=overwrite, resume=False, print_recipe=False, quiet=quiet)
+    cured = compare(run, Path(place))
+    for says, codes in (("Gone", cured.gone), ("Still there", cured.stayed), ("New", cured.new)):
+        if codes:
+            click.echo(f"{says}: {', '.join(codes)}")
+    if cured.after is not None:
+        before = "the training broke down" if cured.before is None else f"{cured.before:.2%}"
+        gain = "" if cured.before is None else f" ({100 * (cured.after - cured.before):+.2f} points)"
+        click.echo(f"Accuracy on {cured.side}: before {before}, after {cured.after:.2%}{gain}")
+
+
+def _overrides(change: dict[str, object]) -> list[str]:
+    from sightline.recipe.fields import show
+
+    return [f"{name}={show(value)}" for name, value in change.items()]

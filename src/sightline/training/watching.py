@@ -1,0 +1,104 @@
+"""What a session's diagnosis looks at: a few of its training pictures, always the same, as they are judged."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sightline.diagnosis import History, Watch
+from sightline.diagnosis.probe import Forward, LossFunction, Probe
+from sightline.errors import DataError
+from sightline.keys import purpose
+from sightline.recipe import read_recipe
+from sightline.training import directory
+from sightline.training.log import lines
+from sightline.training.predictions import read_list
+from sightline.training.prepare import Prepared
+
+if TYPE_CHECKING:
+    from sightline.training.session import Session
+
+MOST = 32
+"""Pictures of a probe, an even number; never more than a step takes at once, so that memory is enough."""
+
+
+SAMPLE = 512
+"""Training pictures that are judged once more at the end, as held-out ones are."""
+
+
+def watch_of(session: Session, forward: Forward, loss: LossFunction) -> Watch:
+    """Return what watches a training.
+
+    Args:
+        session: before its first step, or where it goes on.
+        forward: its network in the precision that it is trained in, not compiled.
+        loss: as its steps make it small.
+    """
+    prepared = session.prepared
+
+    def probe() -> Probe:
+        records = _drawn(prepared, min(MOST, session.at_once))
+        labels = torch.from_numpy(prepared.catalogue.labels[records].astype(np.int64)).to(session.feed.device)
+        return Probe(session.state.network, forward, loss, session.shown(records), labels)
+
+    history = History(session.recipe)
+    read_log(history, session.path)
+    steps = sum(stage.epochs for stage in session.stages) * session.steps_per_epoch()
+    return Watch(history, probe, steps=steps)
+
+
+def sample(prepared: Prepared) -> NDArray[np.int64]:
+    """Return training pictures to be judged once more at the end, without augmentation and dropout."""
+    return _drawn(prepared, SAMPLE)
+
+
+def history_of(path: Path) -> History:
+    """Return all that a run's files tell of its training, finished, broken off or still going on.
+
+    Raises:
+        DataError: `path` is no run, or its files cannot be read.
+    """
+    history = History(read_recipe(directory.required(path) / directory.RECIPE))
+    read_log(history, path)
+    if history.sealed:
+        read_ending(history, path)
+    return history
+
+
+def read_log(history: History, path: Path) -> None:
+    """Add what a run's log says so far; nothing where there is none yet."""
+    log = path / directory.EVENTS
+    for line in lines(log) if log.is_file() else ():
+        history.add(line)
+
+
+def read_ending(history: History, path: Path) -> None:
+    """Add what a finished run says of each held-out picture, and what a transfer measured.
+
+    Raises:
+        DataError: these files are altered.
+    """
+    try:
+        history.said = tuple(read_list(path / directory.PREDICTIONS))
+        if (path / directory.TRANSFER).is_file():
+            history.transfer = json.loads((path / directory.TRANSFER).read_text(encoding="utf-8"))
+    except (OSError, KeyError, ValueError, csv.Error) as error:
+        raise DataError(
+            f"{path}: {directory.PREDICTIONS} or {directory.TRANSFER} is not what the training wrote ({error}). Remove "
+            "it for a diagnosis without it."
+        ) from error
+
+
+def _drawn(prepared: Prepared, most: int) -> NDArray[np.int64]:
+    """Return training pictures by chance, in the catalogue's order, which the seed and their content decide."""
+    train = prepared.split.train
+    stream = purpose(prepared.resolved.recipe.training.seed, "probe")
+    order = stream.permutation(prepared.catalogue.keys[train])
+    found: NDArray[np.int64] = np.sort(train[order[:most]])
+    return found

@@ -1,0 +1,92 @@
+"""The commands diagnose, cure and rate, as a user runs them."""
+
+import json
+
+import pytest
+from command_line import fails, sightline
+from sick_trainings import QUICK
+
+from sightline.recipe.fields import show
+from sightline.training import train
+
+
+@pytest.fixture(scope="module")
+def sick(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "sick"
+    train("digits", {**QUICK, "training.epochs": 5, "optimizer.learning_rate": 1e-6}, out=path)
+    return path
+
+
+def test_diagnose_names_fault_evidence_cure_and_reason(sick, tmp_path):
+    done = sightline("diagnose", sick, cwd=tmp_path)
+    assert done.returncode == 0
+    for words in (
+        "Wrong (rate-too-low)",
+        "learning_rate: 1e-06",
+        "--set optimizer.learning_rate=0.0015",
+        "sightline cure",
+    ):
+        assert words in done.stdout
+
+
+def test_diagnose_as_json_is_one_object(sick, tmp_path):
+    done = sightline("diagnose", sick, "--format", "json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert found["run"] == str(sick)
+    first = next(each for each in found["findings"] if each["code"] == "rate-too-low")
+    assert first["severity"] == "error"
+    assert first["overrides"] == ["optimizer.learning_rate=0.0015"]
+    assert first["change"] == {"optimizer.learning_rate": 0.0015}
+    assert first["evidence"]["learning_rate"] == 1e-6
+    assert all(value < 3e-5 for _, value in first["curve"])
+
+
+def test_diagnose_a_run_that_has_only_begun(sick, tmp_path):
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "recipe.toml").write_bytes((sick / "recipe.toml").read_bytes())
+    done = sightline("diagnose", "begun", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Nothing was seen yet" in done.stdout
+    # And one whose last line is being written.
+    text = (sick / "events.jsonl").read_bytes()
+    (tmp_path / "begun" / "events.jsonl").write_bytes(text[: len(text) // 2])
+    assert sightline("diagnose", "begun", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["diagnose", "cure"])
+def test_what_is_no_run_is_said_in_a_sentence(command, tmp_path):
+    fails(
+        sightline(command, "nowhere", cwd=tmp_path), 3, "nowhere: found no recipe.toml, wanted the directory of a run"
+    )
+
+
+def test_cure_trains_what_is_prescribed_and_compares(sick, tmp_path):
+    only = sightline("cure", sick, "--dry-run", cwd=tmp_path)
+    assert "--set optimizer.learning_rate=0.0015" in only.stdout
+    assert not (tmp_path / "better").exists()
+    done = sightline("cure", sick, "--out", "better", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Gone: no-learning, rate-too-low" in done.stdout
+    assert "Accuracy on test: before" in done.stdout
+    assert "learning_rate = 0.0015" in (tmp_path / "better" / "recipe.toml").read_text()
+    assert not sightline("diagnose", "better", cwd=tmp_path).stdout.startswith("Wrong")
+
+
+def test_cure_of_a_healthy_run_trains_nothing(tmp_path):
+    train("digits", {**QUICK, "training.epochs": 3}, out=tmp_path / "run")
+    done = sightline("cure", "run", "--only", "dead-units", cwd=tmp_path)
+    assert "found nothing that another recipe would cure" in done.stdout
+    assert not (tmp_path / "run-cured").exists()
+
+
+def test_rate_suggests_and_leaves_nothing_but_its_plot(tmp_path):
+    chosen = {name: value for name, value in QUICK.items() if name != "optimizer.learning_rate"}
+    choices = [word for name, value in chosen.items() for word in ("--set", f"{name}={show(value)}")]
+    done = sightline("rate", "digits", *choices, "--out", "sweep.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    suggested = float(done.stdout.split("optimizer.learning_rate=")[1].split()[0])
+    assert 3e-4 < suggested < 0.05
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.png"]
+    fails(
+        sightline("rate", "digits", "--low", "1", "--high", "0.1", cwd=tmp_path), 2, "--low 1 is not below --high 0.1"
+    )
