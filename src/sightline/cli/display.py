@@ -244,6 +244,8 @@ class Display:
             )
         if metrics:
             self.confusions(session.prepared.catalogue.class_names, list(metrics.values())[-1])
+        if session.calibration is not None:
+            self._result.print(calibration(session.calibration))
         if session.conclusion is not None:
             conclusion(self._result, self._console, session.conclusion)
         kept = "best by validation loss" if "validation" in metrics else "last"

@@ -14,15 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sightline import model, optimization
-from sightline.data import decoder_version
-from sightline.data.decode import Decoder
+from sightline import optimization
 from sightline.errors import OutputError, TrainingError
 from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
-from sightline.training import checkpoint, directory, predictions, sums
+from sightline.training import checkpoint, directory, predictions, sealing, sums
 from sightline.training.batches import batches, steps_per_epoch
 from sightline.training.best_model import BestModel
+from sightline.training.calibration import Calibration, calibrate
 from sightline.training.checkpoint import Checkpoint, taken
 from sightline.training.concluding import conclude, keep, sealed_weights
 from sightline.training.evaluate import batch_to_judge, predict
@@ -72,6 +71,8 @@ class Session:
     """Of its steps; None until it was measured."""
     conclusion: Conclusion | None = None
     """What was measured at the end of a transfer."""
+    calibration: Calibration | None = None
+    """How sure the sealed model is; None until it is sealed."""
 
     def __post_init__(self) -> None:
         self._best_model = BestModel(self._write)
@@ -258,7 +259,10 @@ class Session:
     def seal(self) -> dict[str, Metrics]:
         """Judge the best weights on what was held out, write that into the model, and return the metrics by side.
 
-        The weights themselves have been in the model file since the epoch that was the best.
+        The weights themselves have been in the model file since the epoch that was the best. Added are the metrics and
+        the temperature, which is fitted on the validation pictures. From here on all losses and probabilities are with
+        it, as the model file gives them: the metrics, `predictions.csv`, the log's `sealed` line. Those of epochs and
+        of a transfer's conclusion are without it, so that it has no say in which weights are sealed.
         """
         sides = {"validation": self.prepared.split.validation, "test": self.prepared.split.test}
         if self.prepared.weights is not None:
@@ -267,16 +271,18 @@ class Session:
             keep(self.path, self.conclusion, self.prepared.weights, self.state, self.stages)
             self.state.best = sealed_weights(self.state, self.conclusion)
         with self.numerics(), self.enough_memory(), self._holding(self.state.best or self.state.judged()):
-            judged = predictions.of(sides, self._predict)
+            found = predictions.of(sides, self._predict)
+            judged, self.calibration = calibrate(found, self.prepared.catalogue.labels)
             look = partial(predictions.places, self.state.network, self.feed)
             metrics = predictions.keep(self.path, self.prepared.catalogue, self.prepared.pixels, judged, look=look)
-        self._write(metrics)
+        self._write(metrics, self.calibration.temperature.value)
         with Log(self.path / directory.EVENTS) as log:
             log.write(
                 "sealed",
                 best_epoch=self.state.best_epoch,
                 fingerprint=self.fingerprint(),
                 exact=self.exact,
+                calibration=self.calibration.as_dict(),
                 **{side: finite(found.as_dict()) for side, found in metrics.items()},
             )
         sums.write(self.path, directory.LASTING)
@@ -296,30 +302,10 @@ class Session:
         frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
         return shortened_digest({name: each for name, each in network.state_dict().items() if name not in frozen})
 
-    def _write(self, metrics: Mapping[str, Metrics]) -> None:
-        prepared, chosen = self.prepared, self.recipe.data
-        decoder: Decoder = settled(chosen.decoder)
+    def _write(self, metrics: Mapping[str, Metrics], temperature: float = 1.0) -> None:
         with self._holding(self.state.best or self.state.judged()):
-            model.seal(
-                self.path / directory.MODEL,
-                network=self.state.network,
-                network_section=self.recipe.network,
-                statistics=prepared.statistics,
-                input_rules=model.InputRules(
-                    image_size=prepared.height_width,
-                    channels=settled(chosen.channels),
-                    resize=chosen.resize,
-                    padding_value=chosen.padding_value,
-                    decoder=decoder,
-                    decoder_version=decoder_version(decoder),
-                ),
-                class_names=prepared.catalogue.class_names,
-                recipe=self.recipe,
-                reasons=self.resolved.reasons,
-                source=prepared.source,
-                data_digest=prepared.data_digest,
-                metrics={side: found.as_dict() for side, found in metrics.items()},
-            )
+            path, network = self.path / directory.MODEL, self.state.network
+            sealing.write(path, self.prepared, self.resolved, network, metrics, temperature=temperature)
         self.written_epoch = self.state.best_epoch
 
     def numerics(self) -> contextlib.AbstractContextManager[None]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline.report.calibration import BINS, expected_calibration_error, reliability
+from sightline.training.calibration import BINS, expected_calibration_error, reliability
 
 
 @given(st.lists(st.tuples(st.floats(1e-6, 1.0), st.booleans()), min_size=1, max_size=60))
