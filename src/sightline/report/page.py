@@ -156,14 +156,16 @@ def _calibration(story: Story, side: str) -> Mapping[str, Any] | None:
     if not said:
         return None
     told = story.sealed.get("calibration", {})
+    of_side = told.get(side, {})
     right = np.array([each.true == each.predicted for each in said])
     confidence = np.array([each.confidence for each in said])
     bins = reliability(confidence, right)
     gap = float(confidence.mean() - right.mean())
     return {
         "bins": bins,
-        "error": expected_calibration_error(bins),
-        "before": told.get(side, {}).get("error_before"),
+        # The list has six digits of a confidence, which may put one at an edge into another bin than the log did.
+        "error": of_side.get("error_after") or expected_calibration_error(bins),
+        "before": of_side.get("error_before"),
         "temperature": told.get("temperature"),
         "why": told.get("why", ""),
         "drawing": charts.diagram(bins),
