@@ -59,8 +59,8 @@ def seconds(prepared: Prepared, path: Path) -> tuple[float, str, int]:
     for _ in session.events():
         pass
     taken = time.perf_counter() - begun
-    probes = len(session.watch.history.probes) if session.watch is not None else 0
-    return taken, session.fingerprint(), probes
+    watch = session.watch.watch
+    return taken, session.fingerprint(), 0 if watch is None else len(watch.history.probes)
 
 
 if __name__ == "__main__":

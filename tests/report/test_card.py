@@ -11,6 +11,7 @@ import sightline
 from sightline import report
 from sightline.errors import OutputError
 from sightline.report.card import MARKS, escaped
+from sightline.report.sentences import percent
 
 QUICK = {"network": "lenet", "training.epochs": 1, "training.threads": 1}
 NAME = 'a "b": {c}\n---\n# d | <e>'
@@ -31,6 +32,14 @@ def test_the_hubs_library_reads_the_figures_of_the_run(run):
     assert found == {"accuracy": run.metrics["test"]["accuracy"], "f1": run.metrics["test"]["macro_f1"]}
     assert {each.dataset_name for each in card.data.eval_results} == {"digits"}
     assert {each.dataset_split for each in card.data.eval_results} == {"test"}
+
+
+def test_the_card_says_how_probabilities_were_calibrated(run):
+    told = report.read(run.path).sealed["calibration"]
+    before, after = (percent(told["test"][f"error_{when}"]) for when in ("before", "after"))
+    card = (run.path / "README.md").read_text(encoding="utf-8")
+    assert f"softmax(scores / {told['temperature']:.3f})" in card
+    assert f"the expected calibration error went from {before} to {after}." in card
 
 
 def test_names_break_neither_header_nor_text(run):

@@ -150,9 +150,27 @@ def test_calibration_and_pictures_are_those_of_the_list(run):
     says = next(each for each in page.texts if each.startswith("Its mean confidence"))
     assert f"{100 * sure:.1f} %" in says
     assert ("above" if sure > right else "below") in says
+    told = read.sealed["calibration"]
+    words = " ".join(page.texts)
+    before, after = (percent(told["test"][f"error_{when}"]) for when in ("before", "after"))
+    assert f"Expected calibration error: {before} before, {after} after its scores are divided by the temp" in words
+    assert f"Temperature {told['temperature']:.3f}: {told['why']}." in words
+    assert words.count("It was fitted on these pictures") == 1  # under validation, not under test
     shown = [a["alt"] for tag, a in page.tags if tag == "img" and a.get("class") == "small"]
     kept = [each.said for pictures in read.pictures.values() for each in pictures]
     assert shown == [f"{each.name}, which is {each.true}" for each in kept]
+
+
+def test_a_run_of_before_there_were_temperatures_is_still_told(copy):
+    log = copy / "events.jsonl"
+    *lines, last = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    sealed = json.loads(last)
+    error = sealed.pop("calibration")["test"]["error_after"]
+    log.write_text("".join([*lines, json.dumps(sealed)]) + "\n", encoding="utf-8")
+    text = told(copy)
+    assert f"Expected calibration error: {percent(error)} (0 where confidence is accuracy)" in text
+    assert "Temperature" not in text
+    assert "temperature" not in report.render_card(report.read(copy))
 
 
 def test_where_the_network_looked_is_laid_over_the_picture(tmp_path):

@@ -46,8 +46,9 @@ def test_a_run_learns_and_leaves_what_it_promises(digits, tmp_path):
     assert losses[-1] < losses[0] / 2
     best = min((event for event in run.events() if event["event"] == "epoch"), key=lambda e: e["validation"]["loss"])
     assert list(run.events())[-1]["best_epoch"] == best["epoch"]
-    # the sealed weights are the best ones: judged again, they give the best epoch's loss
-    assert run.metrics["validation"]["loss"] == pytest.approx(best["validation"]["loss"], rel=1e-5)
+    # the sealed weights are the best ones: judged again, they give the best epoch's loss, before the temperature
+    before = list(run.events())[-1]["calibration"]["validation"]["loss_before"]
+    assert before == pytest.approx(best["validation"]["loss"], rel=1e-5)
     with (run.path / "catalogue.csv").open(encoding="utf-8") as file:
         sides = [row["side"] for row in csv.DictReader(file)]
     assert {side: sides.count(side) for side in set(sides)}.keys() == {"train", "validation", "test"}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from sightline.diagnosis import Finding
     from sightline.training import EpochEnd, Event, Metrics, Prepared, Session, Survey
+    from sightline.training.calibration import Calibration
     from sightline.training.resume import Resumable
 
 REFUSED_SHOWN = 10
@@ -255,6 +256,8 @@ class Display:
             )
         if metrics:
             self.confusions(session.prepared.catalogue.class_names, list(metrics.values())[-1])
+        if session.calibration is not None:
+            self._console.print(_calibration(session.calibration))
         if session.conclusion is not None:
             conclusion(self._result, self._console, session.conclusion)
         kept = "best by validation loss" if "validation" in metrics else "last"
@@ -351,3 +354,15 @@ def _promise(session: Session) -> str:
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
+def _calibration(found: Calibration) -> str:
+    """Return a line that says why the losses above are not those of the epochs."""
+    temperature = found.temperature
+    errors = "; ".join(
+        f"{side} {each.error_before:.1%} before, {each.error_after:.1%} after"
+        for side, each in found.sides.items()
+        if temperature.value != 1 and each.error_before is not None and each.error_after is not None
+    )
+    told = f"; expected calibration error: {errors}" if errors else ""
+    return f"Temperature of its probabilities: {temperature.value:.3f}, {temperature.why}{told}."

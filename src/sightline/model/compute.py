@@ -13,10 +13,10 @@ import contextlib
 import copy
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from numpy import ndarray
 from numpy.typing import NDArray
 
@@ -31,15 +31,26 @@ LARGEST_GROUP = 32
 GROUPS_ON_DEVICE = 8
 """Groups that a GPU takes at once."""
 
+Real = TypeVar("Real", np.float32, np.float64)
 Outcome = Literal["scores", "probabilities"]
 Group = Callable[[NDArray[np.uint8]], Float32[ndarray, "picture class"]]
 """A function of one group's pixels, shape (at most the group's size, height, width, channels)."""
 
 
 class Computation:
-    """Preprocessing and network, on as many devices as were asked for."""
+    """Preprocessing and network, on as many devices as were asked for.
 
-    def __init__(self, network: nn.Module, preprocessing: nn.Module) -> None:
+    With the scores z of the network and the model's temperature T, probabilities are
+
+        p = softmax(z / T)
+
+    and the likeliest class is that of the highest score, whatever T is: T decides only how sure the model is.
+
+    Source: Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks (ICML 2017), section 4.2.
+    """
+
+    def __init__(self, network: nn.Module, preprocessing: nn.Module, *, temperature: float) -> None:
+        self._temperature = temperature
         self._modules = {"cpu": (network, preprocessing)}
         self._moving = threading.Lock()
 
@@ -63,9 +74,11 @@ class Computation:
             filled[: len(pixels)] = pixels
             with torch.inference_mode(), torch.autocast(torch.device(device).type, enabled=False), _exactly(device):
                 scores = network(preprocessing(torch.from_numpy(filled).to(device))).cpu()
+                result: NDArray[np.float32] = scores.numpy()
                 if outcome == "probabilities":
-                    scores = torch.softmax(scores.double(), dim=1).float()
-            result: NDArray[np.float32] = scores[: len(pixels)].numpy()
+                    shares = torch.softmax(scores.double() / self._temperature, dim=1).float()
+                    result = keep_likeliest(shares.numpy(), result)
+            result = result[: len(pixels)]
             if not np.isfinite(result).all():
                 raise ModelFileError("the model's scores are not finite: its weights are too large. Train it again.")
             return result
@@ -84,6 +97,20 @@ class Computation:
                         f"device: {device!r} cannot be used here ({first}). Wanted cpu, or cuda or mps where present."
                     ) from error
             return self._modules[device]
+
+
+def keep_likeliest(found: NDArray[Real], scores: Float[ndarray, "picture class"]) -> NDArray[Real]:
+    """Return what was computed from scores, changed by one bit where rounding hides which class has the highest score.
+
+    Two scores that hardly differ may have the same probability, of which the class of the lower index would then be
+    the likeliest. Of equal scores the class of the lower index counts.
+    """
+    first = scores.argmax(axis=1)
+    hidden = np.flatnonzero(found.argmax(axis=1) != first)
+    if len(hidden):
+        found = found.copy()
+        found[hidden, first[hidden]] = np.nextafter(found[hidden].max(axis=1), found.dtype.type(np.inf))
+    return found
 
 
 def group_size(image_size: tuple[int, int], *, on_cpu: bool) -> int:

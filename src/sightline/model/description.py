@@ -17,6 +17,8 @@ from sightline.recipe.network import Network
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]+$", max_length=128)]
 Side = Annotated[int, Field(ge=1, le=4096)]
+COLDEST, HOTTEST = 0.05, 20.0
+"""Bounds of a temperature: beyond them a model would be sure of everything or of nothing."""
 
 
 class InputRules(Choices):
@@ -42,6 +44,9 @@ class Description(Choices):
     data_digest: Digest = Field(description="Digest of the training data's catalogue.")
     metrics: dict[str, JsonValue]
     versions: dict[str, str] = Field(description="Of Sightline, Python and the libraries that trained it.")
+    temperature: float = Field(
+        default=1.0, ge=COLDEST, le=HOTTEST, description="Scores are divided by it before softmax; 1 in older files."
+    )
     weights_digest: Digest = Field(description="Digest of all tensors; equal weights, equal digest.")
 
     @field_validator("class_names")

@@ -43,7 +43,9 @@ class Model:
     def __init__(self, network: nn.Module, statistics: Statistics, description: Description) -> None:
         self.description = description
         self.statistics = statistics
-        self._computation = Computation(network, preprocessing.module(statistics).eval())
+        self._computation = Computation(
+            network, preprocessing.module(statistics).eval(), temperature=description.temperature
+        )
 
     def __repr__(self) -> str:
         height, width = self.description.inputs.image_size
@@ -53,6 +55,11 @@ class Model:
     def class_names(self) -> tuple[str, ...]:
         """In the order of the columns of probabilities."""
         return self.description.class_names
+
+    @property
+    def temperature(self) -> float:
+        """T of the probabilities softmax(z / T): fitted on validation pictures, and 1 where it was not."""
+        return self.description.temperature
 
     @property
     def weights(self) -> Mapping[str, NDArray[Any]]:
@@ -98,6 +105,8 @@ class Model:
         progress: Progress | None = None,
     ) -> Predictions:
         """Say what is in pictures: decoded, resized and preprocessed as in the training.
+
+        Probabilities are with the model's temperature.
 
         Memory holds a few pictures per thread at a time, however many there are.
 
@@ -159,7 +168,9 @@ class Model:
     def scores(
         self, pixels: UInt8[Tensor | ndarray, "picture height width channel"], *, device: str = "cpu"
     ) -> Float32[Tensor, "picture class"]:
-        """Return the network's scores (logits) of pictures that are decoded already; their softmax is `probabilities`.
+        """Return the network's scores (logits) of pictures that are decoded already.
+
+        They are without the temperature: `probabilities` is softmax(scores / temperature).
 
         Raises:
             DataError: `pixels` are not uint8 of the model's size and channels.

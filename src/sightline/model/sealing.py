@@ -37,6 +37,7 @@ def seal(
     source: str,
     data_digest: str,
     metrics: Mapping[str, Any],
+    temperature: float = 1.0,
 ) -> None:
     """Write a model file, all at once; an older file at `path` stays as it is when that fails.
 
@@ -54,6 +55,7 @@ def seal(
         source: what the training data were called.
         data_digest: of the catalogue, in hexadecimal.
         metrics: numbers and texts in nested lists and mappings; NaN and infinity become null.
+        temperature: T of the probabilities softmax(z / T), from 0.05 to 20; 1 for those of the training.
 
     Raises:
         OutputError: the file cannot be written.
@@ -71,6 +73,7 @@ def seal(
         data_digest=data_digest,
         metrics={str(key): plain(value) for key, value in metrics.items()},
         versions=_versions(),
+        temperature=temperature,
         weights_digest=digest_of_tensors(tensors),
     )
     try:

@@ -92,6 +92,7 @@ def _judged(story: Story, judged: Judged) -> Iterator[str]:
         f"(95 %: {percent(interval.low)} to {percent(interval.high)}), macro F1 "
         f"{percent(float(judged.values['macro_f1']))}."
     )
+    yield from _calibration(story, judged.side)
     yield ""
     yield "| class | pictures | recall | precision |"
     yield "|---|---:|---:|---:|"
@@ -102,6 +103,18 @@ def _judged(story: Story, judged: Judged) -> Iterator[str]:
     if len(story.class_names) > NAMED:
         yield ""
         yield f"And {len(story.class_names) - NAMED:,} more classes."
+
+
+def _calibration(story: Story, side: str) -> Iterator[str]:
+    told = story.sealed.get("calibration", {})
+    before, after = (told.get(side, {}).get(f"error_{when}") for when in ("before", "after"))
+    if before is None or after is None or told["temperature"] == 1:
+        return
+    yield ""
+    yield (
+        f"Its probabilities are softmax(scores / {told['temperature']:.3f}), a temperature fitted on validation "
+        f"pictures: the expected calibration error went from {percent(before)} to {percent(after)}."
+    )
 
 
 def escaped(text: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sightline.report.calibration import Bin
+from sightline.training.calibration import Bin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

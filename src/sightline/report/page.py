@@ -14,7 +14,6 @@ import numpy as np
 from sightline.diagnosis import Finding
 from sightline.recipe import to_toml
 from sightline.report import charts
-from sightline.report.calibration import expected_calibration_error, reliability
 from sightline.report.card import render_card
 from sightline.report.filters import sheet
 from sightline.report.intervals import Interval, balanced_accuracy, bootstrap, macro_f1, wilson
@@ -22,6 +21,7 @@ from sightline.report.predicted import KINDS, address
 from sightline.report.sentences import opening, percent
 from sightline.report.story import SIDES, Judged, Story
 from sightline.training import directory
+from sightline.training.calibration import expected_calibration_error, reliability
 from sightline.training.metrics import most_confused
 from sightline.writing import write_whole
 
@@ -164,13 +164,19 @@ def _calibration(story: Story, side: str) -> Mapping[str, Any] | None:
     said = [each for each in story.predicted if each.side == side]
     if not said:
         return None
+    told = story.sealed.get("calibration", {})
+    of_side = told.get(side, {})
     right = np.array([each.true == each.predicted for each in said])
     confidence = np.array([each.confidence for each in said])
     bins = reliability(confidence, right)
     gap = float(confidence.mean() - right.mean())
     return {
         "bins": bins,
-        "error": expected_calibration_error(bins),
+        # The list has six digits of a confidence, which may put one at an edge into another bin than the log did.
+        "error": of_side.get("error_after") or expected_calibration_error(bins),
+        "before": of_side.get("error_before"),
+        "temperature": told.get("temperature"),
+        "why": told.get("why", ""),
         "drawing": charts.diagram(bins),
         "says": f"Its mean confidence is {percent(float(confidence.mean()))}, {100 * abs(gap):.1f} points "
         f"{'above' if gap > 0 else 'below'} its accuracy.",

@@ -30,7 +30,7 @@ from sightline.training.stage import Stage
 from sightline.training.state import begin
 from sightline.training.step import Forward, Objective, Standardize, Step, in_bfloat16, make_step, supervised
 from sightline.training.transfer_stages import TransferStages
-from sightline.training.watching import watch_of
+from sightline.training.watching import Observer, watch_of
 from sightline.transfer_learning import Fit, fit
 from sightline.writing import write_whole
 
@@ -172,7 +172,8 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Pr
         )
     state = begin(made, stages[0].begin(), averaged=training.weight_averaging > 0)
     session = Session(prepared, resolved, path, state, feed, forward, stages, exact=training.deterministic)
-    session.watch = watch_of(session, lowered(made), loss) if training.diagnosis else None
+    if training.diagnosis:
+        session.watch = Observer(watch_of(session, lowered(made), loss))
     return session
 
 

@@ -13,6 +13,7 @@ from torch import log_softmax
 from sightline.data import Pixels, Progress, Refusal, Silent
 from sightline.model import Model
 from sightline.model.views import TestTime
+from sightline.training.calibration import tempered
 from sightline.training.hardware import machine
 from sightline.training.held_out import Side, held_out
 from sightline.training.metrics import Metrics, measure
@@ -43,7 +44,7 @@ def judge(
     test_time: TestTime = "none",
     progress: Progress | None = None,
 ) -> Judgment:
-    """Return how good `model` is on `source`.
+    """Return how good `model` is on `source`, by its probabilities with their temperature, as `predict` gives them.
 
     Args:
         model: a sealed model.
@@ -76,7 +77,7 @@ def _log_probabilities(model: Model, pixels: Pixels, progress: Progress, device:
         for start in range(0, len(pixels), GATHERED):
             part = np.arange(start, min(start + GATHERED, len(pixels)), dtype=np.int64)
             logits = model.scores(pixels.gather(part), device=device)
-            yield log_softmax(logits.double(), dim=1).numpy()
+            yield tempered(log_softmax(logits.double(), dim=1).numpy(), model.temperature)
             progress.advance(len(part))
     finally:
         progress.finish()

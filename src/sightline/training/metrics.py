@@ -17,7 +17,8 @@ class Metrics:
 
     images: int
     loss: float
-    """Mean cross-entropy in nats, without smoothing or class weights."""
+    """Mean cross-entropy in nats, without smoothing or class weights. Of a sealed model it is with its temperature, of
+    an epoch without one."""
     accuracy: float
     balanced_accuracy: float
     """Mean recall over the classes that occur."""

@@ -66,7 +66,8 @@ def keep(
 ) -> dict[str, Metrics]:
     """Write the list of all predictions and the pictures most worth a look into a run, and return metrics by side.
 
-    In the list, `confidence` is the probability of the predicted class and `of_class` that of the true one. The last
+    In the list, `confidence` is the probability of the predicted class and `of_class` that of the true one, as
+    `judged` has them: with the temperature of the sealed model, so that they are what it will say. The last
     side, the one that counts, comes first, and the pictures are of it. A run that held out nothing has an empty list
     and no pictures. With each picture is kept where the network found the class that it predicts.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sightline import model, optimization
-from sightline.data import decoder_version
-from sightline.data.decode import Decoder
-from sightline.diagnosis import Finding, Watch
+from sightline import optimization
+from sightline.diagnosis import Finding
 from sightline.errors import OutputError, TrainingError
 from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
-from sightline.training import checkpoint, directory, predictions, sums, watching
+from sightline.training import checkpoint, directory, predictions, sealing, sums, watching
 from sightline.training.batches import batches, steps_per_epoch
 from sightline.training.best_model import BestModel
+from sightline.training.calibration import Calibration, calibrate
 from sightline.training.checkpoint import Checkpoint, taken
 from sightline.training.concluding import conclude, keep, sealed_weights
 from sightline.training.evaluate import batch_to_judge, predict
-from sightline.training.events import EpochEnd, EpochStart, Event, Found, StepEnd, Stopped
+from sightline.training.events import EpochEnd, EpochStart, Event, StepEnd, Stopped
 from sightline.training.feed import Feed
 from sightline.training.forgetting import Conclusion
 from sightline.training.keeper import Keeper
@@ -45,6 +44,7 @@ from sightline.training.standing import digest_of, standing
 from sightline.training.state import State, copied, shortened_digest
 from sightline.training.step import Forward
 from sightline.training.times import Times
+from sightline.training.watching import Observer
 
 
 @dataclass
@@ -71,12 +71,14 @@ class Session:
     """Whether the recipe asks for the same bits, and all that it stands on has stayed as it was at its first step."""
     memory: Memory | None = None
     """Of its steps; None until it was measured."""
-    watch: Watch | None = None
-    """Says what goes wrong; None where the recipe wants no diagnosis."""
+    watch: Observer = field(default_factory=Observer)
+    """Says what goes wrong, where the recipe wants that."""
     conclusion: Conclusion | None = None
     """What was measured at the end of a transfer."""
     found: tuple[Finding, ...] = ()
     """What was found at the end alone; the rest came as events."""
+    calibration: Calibration | None = None
+    """How sure the sealed model is; None until it is sealed."""
 
     def __post_init__(self) -> None:
         self._best_model = BestModel(self._write)
@@ -99,7 +101,7 @@ class Session:
         training = self.recipe.training
         with (
             Times(self.path / directory.TIMES) as times,
-            self._log() as log,
+            self.watch.log(self.path) as log,
             Keeper(
                 self.path / directory.CHECKPOINTS,
                 steps=training.checkpoint_steps,
@@ -134,7 +136,7 @@ class Session:
             except TrainingError as error:
                 self._best_model.flush()
                 log.write("failure", epoch=self.state.epoch + 1, step=self.state.step + 1, says=str(error))
-                yield from self._found(log)
+                yield from self.watch.found(log)
                 raise TrainingError(f"{error}{self._kept_for_inspection(error)}") from error
 
     @property
@@ -166,7 +168,7 @@ class Session:
         for event in self._train():
             match event:
                 case EpochStart():
-                    self._look(state.step + 1)
+                    self.watch.before(state.step + 1, probed=self.stage.probed)
                     yield event
                 case EpochEnd():
                     if event.best:
@@ -174,7 +176,7 @@ class Session:
                     log.write("epoch", **of_epoch(event), weights=self._digest())
                     times.write("epoch", epoch=event.epoch, step=event.step, images=images)
                     images = 0
-                    found = self._found(log)
+                    found = self.watch.found(log)
                     stopping = self._exhausted(patience)
                     if stopping:
                         log.write("early_stop", epoch=event.epoch, best_epoch=state.best_epoch)
@@ -190,12 +192,12 @@ class Session:
                     keeper.note(event.step)
                     if _is_power_of_ten(event.step):
                         log.write("weights", step=event.step, weights=self._digest())
-                    found = self._probed(event, log)
+                    found = self.watch.after(event, log)
                     if keeper.due(event.step):
                         keeper.keep(partial(self._checkpoint, log.size))
                     yield event
                     yield from found
-                    self._look(event.step + 1)
+                    self.watch.before(event.step + 1, probed=self.stage.probed)
                 case _:
                     yield event
             if stop() and isinstance(event, StepEnd | EpochEnd):
@@ -207,31 +209,6 @@ class Session:
                 return False
         self._best_model.flush()
         return True
-
-    def _log(self) -> Log:
-        """Open the log, to which the watch listens."""
-        path, listens = self.path / directory.EVENTS, self.watch
-        return Log(path) if listens is None else Log(path, listens.history.add)
-
-    def _look(self, step: int) -> None:
-        """Look at the network before a step that is probed."""
-        if self.watch is not None and self.stage.probed:
-            self.watch.before(step)
-
-    def _probed(self, event: StepEnd, log: Log) -> list[Found]:
-        """Write what a probe saw of the step that was taken, and return what it says of the training."""
-        seen = None if self.watch is None else self.watch.after(event.step, event.learning_rate)
-        if seen is None:
-            return []
-        log.write("probe", epoch=event.epoch, step=event.step, **seen)
-        return self._found(log)
-
-    def _found(self, log: Log) -> list[Found]:
-        """Return what is newly found, once it is in the log."""
-        found = [] if self.watch is None else list(self.watch.found())
-        for finding in found:
-            log.write("finding", **finding.as_dict())
-        return [Found(finding) for finding in found]
 
     def _exhausted(self, patience: int) -> bool:
         """Return whether the stage under way has gone on for long enough without a better validation loss."""
@@ -298,7 +275,10 @@ class Session:
     def seal(self) -> dict[str, Metrics]:
         """Judge the best weights on what was held out, write that into the model, and return the metrics by side.
 
-        The weights themselves have been in the model file since the epoch that was the best.
+        The weights themselves have been in the model file since the epoch that was the best. Added are the metrics and
+        the temperature, which is fitted on the validation pictures. From here on all losses and probabilities are with
+        it, as the model file gives them: the metrics, `predictions.csv`, the log's `sealed` line. Those of epochs and
+        of a transfer's conclusion are without it, so that it has no say in which weights are sealed.
         """
         sides = {"validation": self.prepared.split.validation, "test": self.prepared.split.test}
         if self.prepared.weights is not None:
@@ -307,23 +287,23 @@ class Session:
             keep(self.path, self.conclusion, self.prepared.weights, self.state, self.stages)
             self.state.best = sealed_weights(self.state, self.conclusion)
         with self.numerics(), self.enough_memory(), self._holding(self.state.best or self.state.judged()):
-            judged = predictions.of(sides, self._predict)
+            found = predictions.of(sides, self._predict)
+            judged, self.calibration = calibrate(found, self.prepared.catalogue.labels)
             look = partial(predictions.places, self.state.network, self.feed)
             metrics = predictions.keep(self.path, self.prepared.catalogue, self.prepared.pixels, judged, look=look)
-            learned = {} if self.watch is None else {"training": self._evaluate(watching.sample(self.prepared)).brief()}
-        self._write(metrics)
-        with self._log() as log:
+            learned = self.watch.learned(lambda: self._evaluate(watching.sample(self.prepared)))
+        self._write(metrics, self.calibration.temperature.value)
+        with self.watch.log(self.path) as log:
             log.write(
                 "sealed",
                 best_epoch=self.state.best_epoch,
                 fingerprint=self.fingerprint(),
                 exact=self.exact,
+                calibration=self.calibration.as_dict(),
                 **{side: finite(found.as_dict()) for side, found in metrics.items()},
                 **learned,
             )
-            if self.watch is not None:
-                watching.read_ending(self.watch.history, self.path)
-            self.found = tuple(each.finding for each in self._found(log))
+            self.found = self.watch.ended(self.path, log)
         sums.write(self.path, directory.LASTING)
         return metrics
 
@@ -341,30 +321,10 @@ class Session:
         frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
         return shortened_digest({name: each for name, each in network.state_dict().items() if name not in frozen})
 
-    def _write(self, metrics: Mapping[str, Metrics]) -> None:
-        prepared, chosen = self.prepared, self.recipe.data
-        decoder: Decoder = settled(chosen.decoder)
+    def _write(self, metrics: Mapping[str, Metrics], temperature: float = 1.0) -> None:
         with self._holding(self.state.best or self.state.judged()):
-            model.seal(
-                self.path / directory.MODEL,
-                network=self.state.network,
-                network_section=self.recipe.network,
-                statistics=prepared.statistics,
-                input_rules=model.InputRules(
-                    image_size=prepared.height_width,
-                    channels=settled(chosen.channels),
-                    resize=chosen.resize,
-                    padding_value=chosen.padding_value,
-                    decoder=decoder,
-                    decoder_version=decoder_version(decoder),
-                ),
-                class_names=prepared.catalogue.class_names,
-                recipe=self.recipe,
-                reasons=self.resolved.reasons,
-                source=prepared.source,
-                data_digest=prepared.data_digest,
-                metrics={side: found.as_dict() for side, found in metrics.items()},
-            )
+            path, network = self.path / directory.MODEL, self.state.network
+            sealing.write(path, self.prepared, self.resolved, network, metrics, temperature=temperature)
         self.written_epoch = self.state.best_epoch
 
     def numerics(self) -> contextlib.AbstractContextManager[None]:

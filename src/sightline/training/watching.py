@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sightline.diagnosis import History, Watch
+from sightline.diagnosis import Finding, History, Watch
 from sightline.diagnosis.probe import Forward, LossFunction, Probe
 from sightline.errors import DataError
 from sightline.keys import purpose
 from sightline.recipe import read_recipe
 from sightline.training import directory
-from sightline.training.log import lines
+from sightline.training.events import Found, StepEnd
+from sightline.training.log import Log, lines
+from sightline.training.metrics import Metrics
 from sightline.training.predictions import read_list
 from sightline.training.prepare import Prepared
 
@@ -30,6 +33,53 @@ MOST = 32
 
 SAMPLE = 512
 """Training pictures that are judged once more at the end, as held-out ones are."""
+
+
+class Observer:
+    """What watches a session, or does nothing where the recipe wants no diagnosis.
+
+    Args:
+        watch: None for no diagnosis.
+    """
+
+    def __init__(self, watch: Watch | None = None) -> None:
+        self.watch = watch
+
+    def log(self, path: Path) -> Log:
+        """Open a run's log, to which the watch listens."""
+        log = path / directory.EVENTS
+        return Log(log) if self.watch is None else Log(log, self.watch.history.add)
+
+    def before(self, step: int, *, probed: bool) -> None:
+        """Look at the network before a step, where that is due."""
+        if self.watch is not None and probed:
+            self.watch.before(step)
+
+    def after(self, event: StepEnd, log: Log) -> list[Found]:
+        """Write what a probe saw of a step that was taken, and return what that says of the training."""
+        seen = None if self.watch is None else self.watch.after(event.step, event.learning_rate)
+        if seen is None:
+            return []
+        log.write("probe", epoch=event.epoch, step=event.step, **seen)
+        return self.found(log)
+
+    def found(self, log: Log) -> list[Found]:
+        """Return what is newly found, once it is in the log."""
+        found = [] if self.watch is None else list(self.watch.found())
+        for finding in found:
+            log.write("finding", **finding.as_dict())
+        return [Found(finding) for finding in found]
+
+    def learned(self, judge: Callable[[], Metrics]) -> dict[str, dict[str, Any]]:
+        """Return how good the sealed weights are on some training pictures; nothing without diagnosis."""
+        return {} if self.watch is None else {"training": judge().brief()}
+
+    def ended(self, path: Path, log: Log) -> tuple[Finding, ...]:
+        """Return what is found once everything was judged."""
+        if self.watch is None:
+            return ()
+        read_ending(self.watch.history, path)
+        return tuple(each.finding for each in self.found(log))
 
 
 def watch_of(session: Session, forward: Forward, loss: LossFunction) -> Watch:
