@@ -18,6 +18,7 @@ COMMANDS = {
     "transfer": "Learn new pictures from weights that were trained on others.",
     "resume": "Go on with a training that ended early.",
     "report": "Write the page of a run: how good, how sure, what next.",
+    "watch": "Show the page of a run in a browser, live while it trains.",
     "verify": "Hold a run against its digests, its pictures and a new training.",
     "preview": "Show what augmentation makes of training pictures.",
     "evaluate": "Judge a sealed model on labelled pictures.",

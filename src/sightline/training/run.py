@@ -42,11 +42,13 @@ class Run:
         """Yield the log's events: start, epoch (one each), sealed."""
         path = self.path / directory.EVENTS
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            whole, _, torn = path.read_bytes().rpartition(b"\n")
+            # The last line may end within a letter; only a line feed ends one, whatever a name has in it.
+            lines = [*whole.decode().split("\n"), torn.decode(errors="replace")]
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: cannot be read ({error}). Wanted the directory of a run.") from error
         for line in lines:
-            with contextlib.suppress(json.JSONDecodeError):  # the last line of a run that was cut off
+            with contextlib.suppress(json.JSONDecodeError):  # the last line of a run under way or cut off
                 event = json.loads(line)
                 if isinstance(event, dict):
                     yield event
