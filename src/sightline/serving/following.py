@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class Following:
         self._seen = trace(path)
         self._made, self._cost = time.monotonic(), 0.0
         self.view: View = look(path)
+        self._ended = time.monotonic() if self.view.ended else None
+        self._left = -math.inf
         self.readers = 0
         """Who listens now."""
         self.over = False
@@ -63,21 +66,10 @@ class Following:
         """
         import anyio
 
-        ended: float | None = None
-        read, left = False, 0.0
-        while not leave():
+        while not (leave() or self.over):
             await anyio.sleep(self._pace.look)
             await self._refresh()
-            now = time.monotonic()
-            if not self.view.ended:
-                ended, read = None, False
-                continue
-            ended = now if ended is None else ended
-            if self.readers:
-                read, left = True, now
-            if now - ended >= self._pace.linger or (read and now - left >= self._pace.grace):
-                self.over = True
-                break
+            self.over = self._enough(time.monotonic())
         self._closing = True
         self._tell()
 
@@ -100,6 +92,16 @@ class Following:
                 yield self.view.event("end")
         finally:
             self.readers -= 1
+            self._left = time.monotonic()
+
+    def _enough(self, now: float) -> bool:
+        """Return whether the run has ended, and whoever was to read that has."""
+        if self._ended is None:
+            return False
+        if now - self._ended >= self._pace.linger:
+            return True
+        # Who left before has not seen the end.
+        return not self.readers and self._left >= self._ended and now - self._left >= self._pace.grace
 
     async def _refresh(self) -> None:
         from anyio.to_thread import run_sync
@@ -117,6 +119,7 @@ class Following:
         self._seen = found
         if view != self.view:
             self.view = view
+            self._ended = time.monotonic() if view.ended else None
             self._tell()
 
     def _tell(self) -> None:

@@ -6,7 +6,7 @@ const RETRY = 2000; // milliseconds
 const line = document.getElementById("live");
 const received = new WeakMap(); // a part's text as it came: the reader's own changes to it do not make it another one
 let shown = ""; // the tag of the page shown
-let wanted = ""; // the tag of the newest one
+let newest = { tag: "", says: "" };
 let fetching = false;
 
 function say(text) {
@@ -107,13 +107,14 @@ async function refresh() {
   if (fetching) return;
   fetching = true;
   try {
-    while (shown !== wanted) {
-      const tag = wanted;
+    while (shown !== newest.tag) {
+      const { tag } = newest;
       const answer = await fetch("/");
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       show(new DOMParser().parseFromString(await answer.text(), "text/html"));
       shown = tag;
     }
+    say(newest.says);
   } catch {
     // The stream is cut off together with the server, and whoever opens it again hears of the page again.
   } finally {
@@ -124,9 +125,7 @@ async function refresh() {
 function listen() {
   const source = new EventSource("/events");
   source.addEventListener("message", (event) => {
-    const { says, tag } = JSON.parse(event.data);
-    say(says);
-    wanted = tag;
+    newest = JSON.parse(event.data);
     refresh();
   });
   source.addEventListener("end", (event) => {
