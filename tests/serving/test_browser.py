@@ -95,37 +95,36 @@ def test_curves_grow_beside_a_training_and_nobody_is_disturbed(chromium, tmp_pat
         training = subprocess.Popen([*COMMAND, "train", "digits", "--out", "run", *chosen], cwd=tmp_path, stdout=said)
         try:
             eventually((tmp_path / "run" / ".owner").exists, "no run begins")
-            watching = Watching(tmp_path / "run")
-            tab = Tab(chromium, watching.url, viewport={"width": 800, "height": 500})
-            tab.until(lambda: tab.rows() > 0, "no epoch is shown")
-            assert tab.says().startswith("training, epoch ")
-            assert tab.page.locator("#live").get_attribute("role") == "status"
-            # By keyboard alone: the table of numbers is reached, seen to be reached, and opened.
-            tab.tab_to(tab.page.locator(NUMBERS))
-            tab.page.keyboard.press("Enter")
-            assert tab.page.locator(NUMBERS + ":visible").evaluate("element => element.parentElement.open")
-            path = tab.page.locator("section[aria-label=training] svg").first.inner_html()
-            counts = [tab.rows()]
-            tab.page.evaluate("document.querySelector('section[aria-label=training] .curves').scrollIntoView()")
-            heading = tab.page.locator("section[aria-label=training] h2")
-            for _ in range(2):
-                above = heading.bounding_box()["y"]
-                tab.until(lambda: tab.rows() > counts[-1], f"no more epochs are shown than {counts}")
-                counts.append(tab.rows())
-                assert tab.page.locator("section[aria-label=training] h2").bounding_box()["y"] == pytest.approx(
-                    above, abs=1
-                )
-                assert tab.page.locator(NUMBERS).evaluate("element => element.parentElement.open")
-                assert tab.focused().startswith("The numbers of")
-                assert tab.page.evaluate(OUTLINE) != "none"
-            assert tab.page.locator("section[aria-label=training] svg").first.inner_html() != path
-            tab.until(lambda: tab.says() == "finished", f"no end is shown: {tab.says()}")
-            assert heading.bounding_box()["y"] == pytest.approx(above, abs=1), "what came in above moved what is read"
-            assert tab.rows() == 80
-            assert "test pictures that played no part" in tab.page.locator("header").inner_text()
-            tab.checked()
-            assert training.wait(60) == 0
-            assert watching.end()[:2] == (0, f"{tmp_path / 'run'}: finished\n")
+            with Watching(tmp_path / "run") as watching:
+                tab = Tab(chromium, watching.url, viewport={"width": 800, "height": 500})
+                tab.until(lambda: tab.rows() > 0, "no epoch is shown")
+                assert tab.says().startswith("training, epoch ")
+                assert tab.page.locator("#live").get_attribute("role") == "status"
+                # By keyboard alone: the table of numbers is reached, seen to be reached, and opened.
+                tab.tab_to(tab.page.locator(NUMBERS))
+                tab.page.keyboard.press("Enter")
+                assert tab.page.locator(NUMBERS + ":visible").evaluate("element => element.parentElement.open")
+                path = tab.page.locator("section[aria-label=training] svg").first.inner_html()
+                counts = [tab.rows()]
+                tab.page.evaluate("document.querySelector('section[aria-label=training] .curves').scrollIntoView()")
+                heading = tab.page.locator("section[aria-label=training] h2")
+                for _ in range(2):
+                    above = heading.bounding_box()["y"]
+                    tab.until(lambda: tab.rows() > counts[-1], f"no more epochs are shown than {counts}")
+                    counts.append(tab.rows())
+                    assert heading.bounding_box()["y"] == pytest.approx(above, abs=1)
+                    assert tab.page.locator(NUMBERS).evaluate("element => element.parentElement.open")
+                    assert tab.focused().startswith("The numbers of")
+                    assert tab.page.evaluate(OUTLINE) != "none"
+                assert tab.page.locator("section[aria-label=training] svg").first.inner_html() != path
+                tab.until(lambda: tab.says() == "finished", f"no end is shown: {tab.says()}")
+                # What has come in above does not move what is read.
+                assert heading.bounding_box()["y"] == pytest.approx(above, abs=1)
+                assert tab.rows() == 80
+                assert "test pictures that played no part" in tab.page.locator("header").inner_text()
+                tab.checked()
+                assert training.wait(60) == 0
+                assert watching.end()[:2] == (0, f"{tmp_path / 'run'}: finished\n")
         finally:
             training.kill()
             training.wait()
@@ -169,19 +168,18 @@ def test_it_connects_again_by_itself(chromium, finished, tmp_path):
     log = run / "events.jsonl"
     whole = log.read_text(encoding="utf-8")
     log.write_text("".join(whole.splitlines(keepends=True)[:-1]), encoding="utf-8")
-    first = Watching(run)
-    port = first.url.rstrip("/").rpartition(":")[2]
-    tab = Tab(chromium, first.url)
-    tab.until(lambda: tab.says().startswith("the training process is gone"), tab.says())
-    assert first.end(signal.SIGINT)[0] == 130
+    with Watching(run) as first:
+        tab = Tab(chromium, first.url)
+        tab.until(lambda: tab.says().startswith("the training process is gone"), tab.says())
+        assert first.end(signal.SIGINT)[0] == 130
     tab.until(lambda: tab.says() == "sightline watch does not answer; trying again", tab.says())
     log.write_text(whole, encoding="utf-8")
-    second = Watching(run, "--port", port)
-    tab.until(lambda: tab.says() == "finished", tab.says())
-    assert "With 95 % confidence" in tab.page.locator("header").inner_text()
-    tab.faults.clear()  # a browser notes connections that are refused
-    tab.checked()
-    assert second.end()[0] == 0
+    with Watching(run, "--port", first.url.rstrip("/").rpartition(":")[2]) as second:
+        tab.until(lambda: tab.says() == "finished", tab.says())
+        assert "With 95 % confidence" in tab.page.locator("header").inner_text()
+        tab.faults.clear()  # a browser notes connections that are refused
+        tab.checked()
+        assert second.end()[0] == 0
 
 
 def test_a_page_stays_when_the_server_has_ended(chromium, finished):

@@ -201,13 +201,13 @@ def test_who_is_at_work_is_known_from_the_files(copy):
 
 
 def test_the_command_ends_after_the_last_reader(run):
-    watching = Watching(run)
-    assert watching.url.startswith("http://127.0.0.1:")
-    with urllib.request.urlopen(watching.url) as answer:
-        assert b"With 95 % confidence" in answer.read()
-    with urllib.request.urlopen(watching.url + "events") as stream:
-        assert stream.readline() == b"event: message\n"
-    code, out, err = watching.end()
+    with Watching(run) as watching:
+        assert watching.url.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(watching.url) as answer:
+            assert b"With 95 % confidence" in answer.read()
+        with urllib.request.urlopen(watching.url + "events") as stream:
+            assert stream.readline() == b"event: message\n"
+        code, out, err = watching.end()
     assert (code, err) == (0, "")
     assert out == f"{run}: finished\n"
 
@@ -216,11 +216,10 @@ def test_the_command_ends_after_the_last_reader(run):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_with_its_code_though_somebody_reads(copy, number, code):
     cut(copy)
-    watching = Watching(copy)
-    with urllib.request.urlopen(watching.url + "events") as stream:
+    with Watching(copy) as watching, urllib.request.urlopen(watching.url + "events") as stream:
         assert stream.readline() == b"event: message\n"
         ended, _, err = watching.end(number)
-        assert b"end" not in {line.partition(b": ")[2].strip() for line in stream}
+        assert b"event: end\n" not in set(stream)
     assert ended == code
     assert "Traceback" not in err
 

@@ -18,7 +18,7 @@ from sightline.serving.following import Pace
 
 QUICK = {"network": "lenet", "training.epochs": 2, "training.threads": 1, "optimizer.learning_rate": 0.01}
 PROMPT = Pace(look=0.05, render=0.1, share=1.0, heartbeat=0.2, grace=0.3, linger=60.0)
-DEADLINE = 60.0
+DEADLINE = 120.0
 
 
 def eventually(condition, says: str):
@@ -102,12 +102,17 @@ class Watching:
         assert found, line + self.process.communicate()[1]
         self.url = found[0]
 
+    def __enter__(self) -> "Watching":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
     def end(self, number: signal.Signals | None = None) -> tuple[int, str, str]:
         """Wait for its end, after a signal or by itself, and return code, output and errors."""
         if number is not None:
             self.process.send_signal(number)
-        try:
-            out, err = self.process.communicate(timeout=DEADLINE)
-        finally:
-            self.process.kill()
+        out, err = self.process.communicate(timeout=DEADLINE)
         return self.process.returncode, out, err

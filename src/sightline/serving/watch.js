@@ -86,20 +86,23 @@ function inPlace(change) {
   if (after !== undefined) window.scrollBy({ top: after.getBoundingClientRect().top - before, behavior: "instant" });
 }
 
-function show(page) {
+async function show(page) {
+  const body = document.adoptNode(page.body);
+  // A picture has no height before it is decoded, and would push down what is read when it comes to one.
+  await Promise.allSettled([...body.querySelectorAll("img")].map((image) => image.decode()));
   document.title = page.title;
   const style = document.querySelector("style");
   const styled = page.querySelector("style");
   if (style.textContent !== styled.textContent) style.replaceWith(styled);
   inPlace((main) => {
     const header = document.querySelector("header");
-    const renewed = page.querySelector("header");
+    const renewed = body.querySelector("header");
     const text = renewed.outerHTML;
     if (received.get(header) !== text) {
       replace(header, renewed);
       received.set(renewed, text);
     }
-    update(main, page.querySelector("main"));
+    update(main, body.querySelector("main"));
   });
 }
 
@@ -111,7 +114,7 @@ async function refresh() {
       const { tag } = newest;
       const answer = await fetch("/");
       if (!answer.ok) throw new Error(`status ${answer.status}`);
-      show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      await show(new DOMParser().parseFromString(await answer.text(), "text/html"));
       shown = tag;
     }
     say(newest.says);
