@@ -31,7 +31,10 @@ WAITING = """<!DOCTYPE html>
 <link rel="icon" href="data:,">
 <script src="/watch.js" defer></script>
 <title>{name} · Sightline</title>
-<style>:root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }}</style>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ margin: 0 auto; max-width: 62rem; padding: 1rem 1.25rem; font: 1rem/1.5 system-ui, sans-serif; }}
+</style>
 </head>
 <body>
 <p class="live" id="live" role="status">{says}</p>
