@@ -67,12 +67,19 @@ def write(story: Story) -> Path:
     return page
 
 
-def render(story: Story) -> str:
-    """Return the page as HTML; every name in it is escaped."""
+def render(story: Story, *, live: str = "") -> str:
+    """Return the page as HTML; every name in it is escaped.
+
+    Args:
+        story: what the run tells.
+        live: where the run stands, for the page of a server: it has a line for that and a script that keeps all of it
+            up to date, and the server has to say what the page may load. Empty for a page that stands for itself.
+    """
     best = int(story.sealed.get("best_epoch", 0))
     return str(
         _template().render(
             story=story,
+            live=live,
             name=Path(story.source).name,
             opening=opening(story),
             judged=[_judged(story, each) for each in story.judged],

@@ -46,9 +46,26 @@ def percent(share: float) -> str:
 
 def _unfinished(story: Story) -> Iterator[str]:
     done = len(story.epochs)
+    if story.under_way and not story.failure:
+        yield from _under_way(story, done)
+        return
     yield f"This training has not come to its end: its log has {done:,} epoch{'' if done == 1 else 's'}."
     yield f"It failed: {story.failure}" if story.failure else "Nothing has been judged on pictures that were held out."
     yield "Mend that and train again." if story.failure else f"Go on with it: sightline resume {story.path}"
+
+
+def _under_way(story: Story, done: int) -> Iterator[str]:
+    if not done:
+        yield "This training is in its first epoch: there is nothing to show yet."
+        return
+    yield f"This training is under way: {done:,} of {story.planned:,} epochs are done."
+    losses = {int(epoch["epoch"]): validation for epoch in story.epochs if (validation := epoch.get("validation"))}
+    finite = {number: validation for number, validation in losses.items() if validation.get("loss") is not None}
+    if finite:
+        best = min(finite, key=lambda number: float(finite[number]["loss"]))
+        accuracy = percent(float(finite[best]["accuracy"]))
+        yield f"The best so far is epoch {best:,}, with {accuracy} of the validation pictures right."
+    yield "How good it is on pictures that it has not seen is judged at its end."
 
 
 def _next(story: Story, judged: Judged) -> str:

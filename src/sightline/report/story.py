@@ -74,6 +74,10 @@ class Story:
     refused: tuple[tuple[str, str], ...]
     """File and reason."""
     epochs: tuple[Mapping[str, Any], ...]
+    planned: int
+    """Epochs that the training is to have; 0 where it has not begun."""
+    under_way: bool
+    """Whether a process is at work in a run that is not finished."""
     judged: tuple[Judged, ...]
     """Test before validation, as far as there are such pictures; empty where the run was not finished."""
     predicted: tuple[Predicted, ...]
@@ -131,6 +135,8 @@ def read(path: Path) -> Story:
         counts=counts,
         refused=tuple((row["name"], row["reason"]) for row in _rows(path / directory.REFUSED)),
         epochs=tuple(of_kind.get("epoch", [])),
+        planned=int(of_kind.get("start", [{}])[-1].get("epochs", 0)),
+        under_way=not sealed and directory.at_work(path),
         judged=tuple(Judged(side, sealed[side]) for side in JUDGED if side in sealed),
         predicted=said,
         pictures=pictures,

@@ -32,6 +32,8 @@ CHECKPOINTS = "checkpoints"
 RUNS = Path("runs")
 """Where runs go that are not told where."""
 LOCK, OWNER, PROBE = ".lock", ".owner", ".writable"
+CLOCKS_APART = 5.0
+"""Seconds by which a process may seem to have begun after the file that it wrote."""
 LASTING = (RECIPE, CATALOGUE, REFUSED, SHEET, TRANSFER, PREDICTIONS, MISTAKES, EVENTS, MODEL)
 """Files that are the same for whoever repeats the run, to the last byte."""
 FILES = (sums.NAME, TIMES, TRANSFER_PLOT, REPORT, CARD, *LASTING)
@@ -97,6 +99,33 @@ def required(path: Path) -> Path:
 def finished(path: Path) -> bool:
     """Return whether a run's training came to its end and its model was judged."""
     return (path / sums.NAME).is_file()
+
+
+def at_work(path: Path) -> bool:
+    """Return whether a process works in a run, as far as its files tell.
+
+    The lock is not tried: whoever looks must never be in the way of a training that begins.
+    """
+    if not (path / LOCK).exists():
+        return False
+    try:
+        said = (path / OWNER).read_text(encoding="utf-8")
+        since = (path / OWNER).stat().st_mtime
+    except (OSError, UnicodeDecodeError):
+        return True
+    found = re.fullmatch(r"process (\d+) on (.*)", said, re.DOTALL)
+    if not found or found[2] != socket.gethostname():
+        return True  # nobody here can tell
+    import psutil
+
+    try:
+        process = psutil.Process(int(found[1]))
+        # One that began later only has the number of the one that was killed; clocks may be a little apart.
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= since + CLOCKS_APART)
+    except psutil.AccessDenied:
+        return True
+    except (psutil.Error, OverflowError):
+        return False
 
 
 def cut_log(path: Path, size: int) -> None:

@@ -74,10 +74,12 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
         DataError: it cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        whole, _, torn = path.read_bytes().rpartition(b"\n")
+        # The last line may end within a letter; only a line feed ends one, whatever a name has in it.
+        found = [*whole.decode().split("\n"), torn.decode(errors="replace")]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error}). Wanted the directory of a run.") from error
-    for line in text.splitlines():
+    for line in found:
         with contextlib.suppress(json.JSONDecodeError):
             event = json.loads(line)
             if isinstance(event, dict):
