@@ -17,7 +17,7 @@ COMMANDS = {
     "train": "Train a classifier on labelled pictures and seal the model.",
     "transfer": "Learn new pictures from weights that were trained on others.",
     "resume": "Go on with a training that ended early.",
-    "report": "Write the page of a run: how good, how sure, what next.",
+    "report": "Write the page of a run, or of several side by side.",
     "verify": "Hold a run against its digests, its pictures and a new training.",
     "preview": "Show what augmentation makes of training pictures.",
     "evaluate": "Judge a sealed model on labelled pictures.",

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sightline import model, transfer_learning
 from sightline.errors import DataError, SightlineError
 from sightline.recipe import Recipe, read_recipe
-from sightline.report import predicted
+from sightline.report import cost, predicted
+from sightline.report.cost import Cost
 from sightline.report.intervals import Interval, wilson
 from sightline.report.predicted import Predicted, Shown
 from sightline.training import Run, directory
@@ -89,8 +90,11 @@ class Story:
     """Why the training failed; empty where it did not."""
     versions: Mapping[str, str]
     data_digest: str
-    seconds: float
-    """That the training took, all of its processes together."""
+    cost: Cost
+    parameters: int
+    """Numbers of the network that are trained; 0 where there is no model."""
+    model_bytes: int
+    """Of the model's file; 0 where there is none."""
 
     @property
     def finished(self) -> bool:
@@ -125,7 +129,7 @@ def read(path: Path) -> Story:
         recipe=read_recipe(path / directory.RECIPE),
         reasons=described.reasons if described else {},
         counts=counts,
-        refused=tuple((row["name"], row["reason"]) for row in _rows(path / directory.REFUSED)),
+        refused=tuple((row["name"], row["reason"]) for row in rows(path / directory.REFUSED)),
         epochs=tuple(of_kind.get("epoch", [])),
         judged=tuple(Judged(side, sealed[side]) for side in JUDGED if side in sealed),
         predicted=said,
@@ -137,7 +141,9 @@ def read(path: Path) -> Story:
         failure="" if sealed else str(of_kind.get("failure", [{"says": ""}])[-1]["says"]),
         versions=described.versions if described else {},
         data_digest=described.data_digest if described else "",
-        seconds=_seconds(path),
+        cost=cost.read(path),
+        parameters=made.parameters if made is not None else 0,
+        model_bytes=(path / directory.MODEL).stat().st_size if made is not None else 0,
     )
 
 
@@ -153,7 +159,12 @@ def _filters(sealed: model.Model | None) -> NDArray[np.float32] | None:
     return None if found is None or found.shape[2] * found.shape[3] == 1 else found.astype(np.float32)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def rows(path: Path) -> list[dict[str, str]]:
+    """Return the lines of one of a run's lists by column; none where there is no such list.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
@@ -165,7 +176,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def _counts(path: Path) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
-    for row in _rows(path):
+    for row in rows(path):
         found.setdefault(row["class"], Counter())[row["side"]] += 1
     return {name: found[name] for name in sorted(found)}
 
@@ -185,17 +196,3 @@ def _transfer(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}). Wanted what the training wrote.") from error
     return found
-
-
-def _seconds(path: Path) -> float:
-    try:
-        lines = (path / directory.TIMES).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return 0.0
-    total = 0.0
-    for line in lines:
-        try:
-            total += float(json.loads(line)["seconds"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return total
