@@ -29,3 +29,8 @@ def _fields(where: str, section: Choices) -> list[tuple[str, str]]:
         else:
             found.append((place, show(value)))
     return found
+
+
+def plain(text: str) -> str:
+    """Return a field's text as other tools show it: text without its quotation marks, anything else as it is."""
+    return text[1:-1] if len(text) > 2 and text.startswith('"') and text.endswith('"') else text
