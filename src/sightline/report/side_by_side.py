@@ -9,6 +9,7 @@ from typing import Any
 from sightline.errors import OutputError
 from sightline.report import charts
 from sightline.report.contenders import Comparison, Contender, Pair, differing_fields
+from sightline.report.cost import amount
 from sightline.report.page import TABLE, measures
 from sightline.report.sentences import percent
 from sightline.report.templates import template
@@ -158,6 +159,8 @@ def _rows(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
     yield of("best epoch", "whose weights were sealed", _best)
     yield of("time", "of the training", lambda c: f"{c.story.cost.seconds:,.1f} s" if c.story.cost.seconds else "–")
     yield of("pictures per second", "judging included", _speed)
+    if any(each.story.cost.energy for each in contenders):
+        yield of("energy", "by counters of whole devices", _energy)
     yield of("parameters", "of the network", lambda c: f"{c.story.parameters:,}" if c.story.parameters else "–")
     yield of(
         "model", "size of the file", lambda c: f"{c.story.model_bytes / 1e6:,.1f} MB" if c.story.model_bytes else "–"
@@ -172,6 +175,11 @@ def _best(contender: Contender) -> str:
 def _speed(contender: Contender) -> str:
     speed = contender.story.cost.images_per_second
     return f"{speed:,.1f}" if speed is not None else "–"
+
+
+def _energy(contender: Contender) -> str:
+    watt_hours = contender.story.cost.watt_hours
+    return amount(watt_hours) if watt_hours is not None else "–"
 
 
 def _curve(comparison: Comparison, name: str) -> list[list[tuple[int, float]]]:
