@@ -79,6 +79,7 @@ class SightlineClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from sightline.training.run import train
 
         recipe = self._recipe()
+        self._refuse_lost(recipe)
         with tempfile.TemporaryDirectory(prefix="sightline-") as folder:
             paths = _paths(X)
             if paths is None:
@@ -146,6 +147,16 @@ class SightlineClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(self.recipe, Recipe):
             return self.recipe
         return apply_overrides(Recipe(), {"data.test_fraction": 0.0, **(self.recipe or {})})
+
+    def _refuse_lost(self, recipe: Recipe) -> None:
+        """A temporary run would take with it what other tools were told."""
+        own_store = "MLFLOW_TRACKING_URI" in os.environ
+        lost = [name for name in recipe.training.tracking if name == "tensorboard" or not own_store]
+        if lost and self.out is None:
+            raise RecipeError(
+                f"training.tracking: found {', '.join(lost)}, but without `out` the run is temporary, and what is "
+                "tracked would go with it. Name a directory: out=DIR"
+            )
 
     def _learnable(self, X: Any, y: Any) -> tuple[NDArray[np.uint8], NDArray[Any]]:  # noqa: N803
         array = _pictures(X)

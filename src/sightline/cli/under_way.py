@@ -107,7 +107,9 @@ def begin(
             return
         overwrite = out is not None  # what is there has nothing to go on from
     from sightline.training.directory import made
+    from sightline.training.tracking import require
 
+    require(recipe)
     with made(out, source=source, overwrite=overwrite) as path, display:
         surveyed = survey(source, recipe, progress=display.progress)
         display.survey(surveyed)
@@ -123,18 +125,20 @@ def carry_out(session: Session, display: Display) -> None:
     Raises:
         SystemExit: a signal came; its code is 128 more than the signal's number.
     """
-    from sightline.training import Stopped
+    from sightline.training import Stopped, observed
 
     display.session(session)
     with Stopping() as stopping:
         try:
-            for event in session.events(stop=stopping.asked):
-                display.event(event)
-                if isinstance(event, Stopped):
-                    raise SystemExit(128 + stopping.signal)
-            # Judging what was held out may take long, and `resume` does it again.
-            stopping.at_once = True
-            metrics = session.seal()
+            with observed(session, warn=display.result) as look:
+                for event in session.events(stop=stopping.asked):
+                    look(event)
+                    display.event(event)
+                    if isinstance(event, Stopped):
+                        raise SystemExit(128 + stopping.signal)
+                # Judging what was held out may take long, and `resume` does it again.
+                stopping.at_once = True
+                metrics = session.seal()
         except BaseException as error:
             # A loss that is not finite would come again.
             display.ended_early(session, resumable=not isinstance(error, TrainingError))
@@ -151,12 +155,13 @@ def go_on_at(path: Path, display: Display, *, allow_different: bool = False) -> 
     Raises:
         SystemExit: as `carry_out`.
     """
-    from sightline.training import prepare, survey
+    from sightline.training import prepare, survey, tracking
     from sightline.training.directory import locked
     from sightline.training.resume import find, go_on, require
 
     with locked(require(path)), display:
         resumable = find(path)
+        tracking.require(resumable.recipe)
         display.resumable(resumable)
         progress = display.progress
         surveyed = survey(resumable.source, resumable.recipe, progress=progress, folder=resumable.folder)

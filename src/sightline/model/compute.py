@@ -59,6 +59,11 @@ class Computation:
         network, _ = self._modules["cpu"]
         return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
 
+    def parameters(self) -> int:
+        """Return how many numbers the network's parameters have."""
+        network, _ = self._modules["cpu"]
+        return sum(parameter.numel() for parameter in network.parameters())
+
     def of_groups(self, size: int, *, device: str, outcome: Outcome) -> Group:
         """Return the function that computes one group; on the CPU it may run in several threads at a time.
 

@@ -67,6 +67,11 @@ class Model:
         return self._computation.weights()
 
     @property
+    def parameters(self) -> int:
+        """Numbers of the network that a training changes by gradients: without statistics of normalization."""
+        return self._computation.parameters()
+
+    @property
     def metrics(self) -> Mapping[str, JsonValue]:
         """As measured when the model was sealed."""
         return self.description.metrics

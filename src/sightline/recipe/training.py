@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sightline.recipe.choices import Auto, Choices
 
@@ -59,6 +59,21 @@ class Training(Choices):
     )
     checkpoints_kept: int = Field(default=2, ge=1, le=1000, description="How many of the newest checkpoints stay.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of initialization, order and dropout.")
+    tracking: tuple[Literal["tensorboard", "mlflow"], ...] = Field(
+        default=(),
+        strict=False,
+        title='a list such as ["tensorboard", "mlflow"]',
+        description="Tools that follow the training too: tensorboard writes event files into the run's folder "
+        "tensorboard; mlflow writes to MLFLOW_TRACKING_URI, or to mlflow.db beside the run. No bit of the result "
+        "changes.",
+    )
+
+    @field_validator("tracking")
+    @classmethod
+    def _each_once(cls, tools: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(tools)) < len(tools):
+            raise ValueError(f"found {', '.join(tools)}; wanted each tool once.")
+        return tools
 
     @model_validator(mode="after")
     def _one_length(self) -> Training:

@@ -6,6 +6,8 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sightline.training.calibration import Bin
@@ -18,7 +20,16 @@ INK = "#010203"
 """Stands for the page's own color of text, which the finished drawing refers to."""
 TRAINING, VALIDATION = "#040506", "#070809"
 """Stand for the page's two colors of lines."""
-OF_PAGE = {INK: "currentColor", TRAINING: "var(--training)", VALIDATION: "var(--validation)"}
+RUNS = tuple(f"#0a0b{number:02x}" for number in range(8))
+"""Stand for the page's colors of several runs."""
+DASHES = ((), (6.0, 3.0), (1.5, 2.0), (7.0, 2.5, 1.5, 2.5))
+"""Lengths of dash and gap in widths of the line; they tell lines apart without color."""
+OF_PAGE = {
+    INK: "currentColor",
+    TRAINING: "var(--training)",
+    VALIDATION: "var(--validation)",
+    **{color: f"var(--run-{number})" for number, color in enumerate(RUNS)},
+}
 STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "sightline",
@@ -34,6 +45,26 @@ STYLE: Any = {
 }
 LARGEST_LOSS = 1e6
 DECADES = 100.0
+LEAST_APART = 0.075
+"""Between two labels at the edge of a drawing, as a share of its height."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a run's line looks like."""
+
+    stand_in: str
+    lengths: tuple[float, ...]
+
+    @property
+    def color(self) -> str:
+        """As the page has it."""
+        return OF_PAGE[self.stand_in]
+
+    @property
+    def dashes(self) -> str:
+        """As SVG has them for a line of three pixels."""
+        return " ".join(f"{2 * length:g}" for length in self.lengths) or "none"
 
 
 def curves(epochs: Sequence[Mapping[str, Any]], *, best: int) -> dict[str, str]:
@@ -105,6 +136,60 @@ def diagram(bins: Sequence[Bin]) -> str:
         axes.set_xlabel("confidence, %")
         axes.set_title("accuracy, %", fontsize=10, loc="left")
         return for_page(_svg(figure))
+
+
+def looks(count: int) -> tuple[Look, ...]:
+    """Return a look for each of several runs: colors first, dashes for those who see none and where colors end."""
+    return tuple(
+        Look(RUNS[number % len(RUNS)], DASHES[(number + number // len(RUNS)) % len(DASHES)]) for number in range(count)
+    )
+
+
+def together(lines: Sequence[Sequence[tuple[int, float]]], letters: Sequence[str], label: str) -> str:
+    """Return one drawing of several runs as SVG.
+
+    Args:
+        lines: of each run its epochs and values; empty where it has none.
+        letters: that stand for the runs. Names would be typeset, and glyphs looked for that no font has.
+        label: what is drawn.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({**STYLE, "lines.scale_dashes": True}):
+        figure = Figure(figsize=(4.6, 3.4), layout="constrained")
+        axes = figure.subplots()
+        ends = []
+        for points, letter, look in zip(lines, letters, looks(len(lines)), strict=True):
+            shown = [(epoch, value) for epoch, value in points if abs(value) <= LARGEST_LOSS]
+            if not shown:
+                continue
+            mark = "o" if len(shown) == 1 else ""
+            (line,) = axes.plot(*zip(*shown, strict=True), color=look.stand_in, marker=mark, linewidth=1.6)
+            if look.lengths:
+                line.set_dashes(list(look.lengths))
+            ends.append((shown[-1][1], letter, look.stand_in))
+        _whole_numbers(axes)
+        axes.set_xlabel("epoch")
+        axes.set_title(label, fontsize=10, loc="left")
+        low, high = axes.get_ylim()
+        places = _apart([(value - low) / (high - low) for value, _, _ in ends])
+        for place, (_, letter, color) in zip(places, ends, strict=True):
+            axes.text(1.015, place, letter, color=color, transform=axes.transAxes, va="center", fontweight="bold")
+        return for_page(_svg(figure))
+
+
+def _apart(places: Sequence[float]) -> list[float]:
+    """Return places between 0 and 1 that are moved as little as needed for none to cover another, in the same order."""
+    order = sorted(range(len(places)), key=places.__getitem__)
+    found, gap = list(places), min(LEAST_APART, 1 / max(1, len(places) - 1))
+    for low, high in pairwise(order):
+        found[high] = max(found[high], found[low] + gap)
+    top = 1.0
+    for index in reversed(order):
+        found[index] = min(found[index], top)
+        top = found[index] - gap
+    return found
 
 
 def for_page(svg: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from sightline.report.intervals import Interval, balanced_accuracy, bootstrap, m
 from sightline.report.predicted import KINDS, address
 from sightline.report.sentences import opening, percent
 from sightline.report.story import SIDES, Judged, Story
+from sightline.report.templates import template
 from sightline.training import directory
 from sightline.training.calibration import expected_calibration_error, reliability
 from sightline.training.metrics import most_confused
@@ -77,7 +76,7 @@ def render(story: Story, *, live: str = "") -> str:
     """
     best = int(story.sealed.get("best_epoch", 0))
     return str(
-        _template().render(
+        template("page.html").render(
             story=story,
             live=live,
             name=Path(story.source).name,
@@ -212,15 +211,3 @@ def _epoch(epoch: Mapping[str, Any]) -> tuple[str, ...]:
         "" if loss is None else f"{loss:.4f}",
         percent(validation["accuracy"]) if validation else "",
     )
-
-
-@cache
-def _template() -> Any:
-    import jinja2
-
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["percent"] = percent
-    environment.filters["grouped"] = lambda number: f"{number:,}"
-    return environment.from_string(files("sightline.report").joinpath("page.html").read_text(encoding="utf-8"))

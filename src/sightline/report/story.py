@@ -17,7 +17,8 @@ from sightline import model, transfer_learning
 from sightline.diagnosis import Finding, diagnose, passed
 from sightline.errors import DataError, SightlineError
 from sightline.recipe import Recipe, read_recipe
-from sightline.report import predicted
+from sightline.report import cost, predicted
+from sightline.report.cost import Cost
 from sightline.report.intervals import Interval, wilson
 from sightline.report.predicted import Shown
 from sightline.training import Run, directory
@@ -100,8 +101,11 @@ class Story:
     """What is wrong with the training, the gravest first."""
     passed: tuple[Finding, ...]
     """What was found on the way, and does not hold any more."""
-    seconds: float
-    """That the training took, all of its processes together."""
+    cost: Cost
+    parameters: int
+    """Numbers of the network that are trained; 0 where there is no model."""
+    model_bytes: int
+    """Of the model's file; 0 where there is none."""
 
     @property
     def finished(self) -> bool:
@@ -133,7 +137,7 @@ def read(path: Path) -> Story:
         recipe=read_recipe(path / directory.RECIPE),
         reasons=described.reasons if described else {},
         counts=counts,
-        refused=tuple((row["name"], row["reason"]) for row in _rows(path / directory.REFUSED)),
+        refused=tuple((row["name"], row["reason"]) for row in rows(path / directory.REFUSED)),
         epochs=tuple(of_kind.get("epoch", [])),
         planned=int(of_kind.get("start", [{}])[-1].get("epochs", 0)),
         under_way=not sealed and directory.at_work(path),
@@ -149,7 +153,9 @@ def read(path: Path) -> Story:
         data_digest=described.data_digest if described else "",
         findings=diagnose(history),
         passed=passed(history),
-        seconds=_seconds(path),
+        cost=cost.read(path),
+        parameters=made.parameters if made is not None else 0,
+        model_bytes=(path / directory.MODEL).stat().st_size if made is not None else 0,
     )
 
 
@@ -165,7 +171,12 @@ def _filters(sealed: model.Model | None) -> NDArray[np.float32] | None:
     return None if found is None or found.shape[2] * found.shape[3] == 1 else found.astype(np.float32)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def rows(path: Path) -> list[dict[str, str]]:
+    """Return the lines of one of a run's lists by column; none where there is no such list.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
@@ -177,7 +188,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def _counts(path: Path) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
-    for row in _rows(path):
+    for row in rows(path):
         found.setdefault(row["class"], Counter())[row["side"]] += 1
     return {name: found[name] for name in sorted(found)}
 
@@ -197,17 +208,3 @@ def _transfer(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}). Wanted what the training wrote.") from error
     return found
-
-
-def _seconds(path: Path) -> float:
-    try:
-        lines = (path / directory.TIMES).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return 0.0
-    total = 0.0
-    for line in lines:
-        try:
-            total += float(json.loads(line)["seconds"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return total

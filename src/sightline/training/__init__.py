@@ -4,6 +4,7 @@ from sightline.training.assembly import start
 from sightline.training.events import EpochEnd, EpochStart, Event, Found, StageStart, StepEnd, Stopped
 from sightline.training.judge import Judgment, judge
 from sightline.training.metrics import Metrics, measure
+from sightline.training.observed import observed
 from sightline.training.prepare import Prepared, Survey, prepare, survey
 from sightline.training.resolve import Resolved, resolve
 from sightline.training.resume import resume
@@ -27,6 +28,7 @@ __all__ = [
     "Survey",
     "judge",
     "measure",
+    "observed",
     "prepare",
     "resolve",
     "resume",

@@ -29,6 +29,9 @@ CARD = "README.md"
 PREDICTIONS, MISTAKES = "predictions.csv", "mistakes.npz"
 TIMES = "times.jsonl"
 CHECKPOINTS = "checkpoints"
+TENSORBOARD = "tensorboard"
+MLFLOW = "mlflow.json"
+"""Which MLflow run is this one's."""
 RUNS = Path("runs")
 """Where runs go that are not told where."""
 LOCK, OWNER, PROBE = ".lock", ".owner", ".writable"
@@ -36,7 +39,8 @@ CLOCKS_APART = 5.0
 """Seconds by which a process may seem to have begun after the file that it wrote."""
 LASTING = (RECIPE, CATALOGUE, REFUSED, SHEET, TRANSFER, PREDICTIONS, MISTAKES, EVENTS, MODEL)
 """Files that are the same for whoever repeats the run, to the last byte."""
-FILES = (sums.NAME, TIMES, TRANSFER_PLOT, REPORT, CARD, *LASTING)
+FOLDERS = (CHECKPOINTS, TENSORBOARD)
+FILES = (sums.NAME, TIMES, TRANSFER_PLOT, REPORT, CARD, MLFLOW, *LASTING)
 
 
 @contextlib.contextmanager
@@ -73,8 +77,9 @@ def clear(path: Path) -> None:
             if name != MODEL:
                 (path / name).unlink(missing_ok=True)
         # An earlier run's checkpoints may be of later steps, and would be taken for this one's.
-        if (path / CHECKPOINTS).exists():
-            shutil.rmtree(path / CHECKPOINTS)
+        for name in FOLDERS:
+            if (path / name).exists():
+                shutil.rmtree(path / name)
         # Nothing of the new run may be on the disk while the old one still is.
         sync_folder(path)
     except OSError as error:
@@ -258,8 +263,8 @@ def _refuse_among_pictures(path: Path, source: str) -> None:
 
 def _check_earlier(path: Path, *, overwrite: bool) -> None:
     names = {entry.name for entry in path.iterdir() if not (entry.name[0] == "." and entry.name.endswith(".part"))}
-    # A page of that name alone is somebody's own.
-    if names == {CARD} or not names <= {*FILES, CHECKPOINTS, LOCK, OWNER, PROBE}:
+    # A page or a folder of that name alone is somebody's own.
+    if names <= {CARD, TENSORBOARD} or not names <= {*FILES, *FOLDERS, LOCK, OWNER, PROBE}:
         says = f"{path}: holds files that are no run of Sightline. Choose an empty or new directory: --out DIR"
         raise OutputError(says)
     if not overwrite:

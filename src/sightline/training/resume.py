@@ -11,10 +11,11 @@ from typing import Any
 from sightline.data import Progress
 from sightline.errors import DataError, OutputError, TrainingError
 from sightline.recipe import Recipe, from_toml, read_recipe
-from sightline.training import checkpoint, directory, records
+from sightline.training import checkpoint, directory, records, tracking
 from sightline.training.assembly import assemble
 from sightline.training.checkpoint import Checkpoint
 from sightline.training.keeper import last_step
+from sightline.training.observed import observed
 from sightline.training.prepare import Prepared, prepare, survey
 from sightline.training.run import Run
 from sightline.training.session import Session
@@ -204,7 +205,7 @@ def resume(
         allow_different: as in `go_on`.
         cache: as in `train`.
         progress: told of reading and decoding.
-        warn: told what is different, where that is allowed.
+        warn: told what is different, where that is allowed, and which of `training.tracking` fails on the way.
 
     Raises:
         SightlineError: there is nothing to go on from, something changed, or what `train` raises.
@@ -212,6 +213,7 @@ def resume(
     path = require(Path(path))
     with directory.locked(path):
         resumable = find(path)
+        tracking.require(resumable.recipe)
         surveyed = survey(
             resumable.source if source is None else source,
             resumable.recipe,
@@ -220,7 +222,8 @@ def resume(
         )
         prepared = prepare(surveyed, cache=cache, progress=progress)
         session = go_on(resumable, prepared, allow_different=allow_different, warn=warn, progress=progress)
-        for _ in session.events():
-            pass
-        session.seal()
+        with observed(session, warn=warn) as look:
+            for event in session.events():
+                look(event)
+            session.seal()
     return Run(path)

@@ -12,9 +12,10 @@ from sightline import model
 from sightline.data import Progress
 from sightline.errors import DataError
 from sightline.recipe import Recipe, apply_overrides, read_recipe
-from sightline.training import directory
+from sightline.training import directory, tracking
 from sightline.training.assembly import start
 from sightline.training.log import lines
+from sightline.training.observed import observed
 from sightline.training.prepare import prepare, survey
 
 
@@ -125,11 +126,13 @@ def train(
         SightlineError: RecipeError, DataError, TrainingError or OutputError, each with what to do next.
     """
     chosen = recipe if isinstance(recipe, Recipe) else apply_overrides(Recipe(), recipe or {})
+    tracking.require(chosen)
     with directory.made(out, source=source, overwrite=overwrite) as path:
         session = start(
             prepare(survey(source, chosen, progress=progress), cache=cache, progress=progress), path, progress=progress
         )
-        for _ in session.events():
-            pass
-        session.seal()
+        with observed(session) as look:
+            for event in session.events():
+                look(event)
+            session.seal()
     return Run(path)

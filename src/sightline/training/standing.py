@@ -16,7 +16,7 @@ from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
 from sightline.training.prepare import Prepared
 
-WITHOUT_EFFECT = {"checkpoint_minutes": 0.0, "checkpoint_steps": 0, "checkpoints_kept": 1}
+WITHOUT_EFFECT = {"checkpoint_minutes": 0.0, "checkpoint_steps": 0, "checkpoints_kept": 1, "tracking": ()}
 """Fields of `training` that change no bit of the result."""
 
 NAMES = {

@@ -5,9 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+
+
+def append(path: Path, line: Mapping[str, object]) -> None:
+    """Add a line to `times.jsonl`; one that cannot be written is left out."""
+    with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 class Times:
@@ -41,8 +48,7 @@ class Times:
         }
         if images:
             line["images_per_second"] = round(images / max(elapsed, 1e-9), 1)
-        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append(self._path, line)
 
     def __enter__(self) -> Times:
         return self
