@@ -42,6 +42,7 @@ class Stage:
     ready: Callable[[State], None] = lambda _: None
     """Does what takes long before the stage's first step in this process."""
     probed: bool = True
-    """Whether probes look at the network; among steps on cached features they would be the larger part of the work."""
+    """Whether probes look at the network after its first step; among steps on cached features they would be most of the
+    work."""
     about: StageStart | None = None
     """What is told when the stage begins; None where there is only one."""

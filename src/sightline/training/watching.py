@@ -51,8 +51,8 @@ class Observer:
         return Log(log) if self.watch is None else Log(log, self.watch.history.add)
 
     def before(self, step: int, *, probed: bool) -> None:
-        """Look at the network before a step, where that is due."""
-        if self.watch is not None and probed:
+        """Look at the network before a step, where that is due; the very first is looked at in every stage."""
+        if self.watch is not None and (probed or step == 1):
             self.watch.before(step)
 
     def after(self, event: StepEnd, log: Log) -> list[Found]:

@@ -12,7 +12,8 @@ from sightline.recipe.choices import settled
 
 GAP = 0.05
 """Of accuracy, beyond what the number of pictures leaves in doubt."""
-POOR = 0.85
+POOR, GOOD = 0.85, 0.95
+"""Accuracies below which too little was learned, and above which there is little left to learn."""
 MOST_DECAY, MOST_L2 = 0.5, 0.005
 """Above which decay holds weights down: where it is apart from the gradient, and where it is part of it."""
 HARD = 0.15
@@ -96,7 +97,7 @@ def augmentation_too_strong(history: History) -> Finding | None:
     clean = history.sealed.get("training") or {}
     validation = history.validation("accuracy")
     seen = max(float(clean.get("accuracy", 0.0)), validation[-1][1] if validation else 0.0)
-    if seen - learned < HARD or learned > POOR:
+    if seen - learned < HARD or learned > POOR or seen > GOOD:
         return None
     return Finding(
         code="augmentation-too-strong",
