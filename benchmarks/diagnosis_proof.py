@@ -208,6 +208,8 @@ def alarms(work: Path) -> str:
         rows.append(
             f"| {name} | {100 * accuracy:.1f} % | {', '.join(f'{c} ({s})' for c, s in found.items()) or '–'} |\n"
         )
+    if not rows:
+        return ""
     return (
         f"\n## False alarms\n\nOf {len(rows)} trainings in which nothing was made wrong, {errors} had a finding of "
         f"severity error, {warnings} a warning and {notes} a note, at any time of the "

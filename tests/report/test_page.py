@@ -207,8 +207,9 @@ def test_a_transfer_tells_what_was_forgotten(run, tmp_path):
     text = " ".join(page.texts)
     assert f"{percent(measured['source_before'])} of {measured['source_images']:,} pictures of its own before" in text
     assert f"is on {percent(measured['source_after'])} now: {100 * measured['forgotten']:.1f} points forgotten" in text
+    table = page.texts.index("CKA of its features, before and after")  # findings name layers too
     for layer in measured["layers"]:
-        place = page.texts.index(layer["name"])
+        place = page.texts.index(layer["name"], table)
         assert page.texts[place + 1 : place + 3] == [f"{layer['relative_distance']:.4f}", f"{layer['cka']:.4f}"]
     assert [tag for tag, a in page.tags if tag == "img" and a.get("class") == "sheet"] == ["img"]
     assert "How it was learned" in text

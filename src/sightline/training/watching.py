@@ -48,7 +48,12 @@ class Observer:
     def log(self, path: Path) -> Log:
         """Open a run's log, to which the watch listens."""
         log = path / directory.EVENTS
-        return Log(log) if self.watch is None else Log(log, self.watch.history.add)
+        if self.watch is None:
+            return Log(log)
+        if not self.watch.history.start:
+            # Only now: a run that goes on has its log cut back to its checkpoint once it is put together.
+            read_log(self.watch.history, path)
+        return Log(log, self.watch.history.add)
 
     def before(self, step: int, *, probed: bool) -> None:
         """Look at the network before a step, where that is due; the very first is looked at in every stage."""
@@ -98,7 +103,6 @@ def watch_of(session: Session, forward: Forward, loss: LossFunction) -> Watch:
         return Probe(session.state.network, forward, loss, session.shown(records), labels)
 
     history = History(session.recipe)
-    read_log(history, session.path)
     steps = sum(stage.epochs for stage in session.stages) * session.steps_per_epoch()
     return Watch(history, probe, steps=steps)
 
