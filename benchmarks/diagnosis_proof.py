@@ -24,7 +24,6 @@ from sick_trainings import CASES, Case
 from sightline.comparison.cure import prescribe
 from sightline.diagnosis import Finding, History, diagnose
 from sightline.errors import SightlineError
-from sightline.recipe.fields import show
 from sightline.training import directory, train
 from sightline.training.watching import history_of
 
@@ -182,7 +181,7 @@ def page(work: Path, all_proved: list[Proved]) -> str:
         parts += [
             f"\n### {each.case.code}\n\n",
             f"Sick: {each.case.says}. {finding.says}\n\n",
-            f"- evidence: {'; '.join(f'{name}: {short(value)}' for name, value in finding.evidence.items())}\n",
+            f"- evidence: {'; '.join(f'{name}: {value}' for name, value in finding.told)}\n",
             f"- cure: {cure}\n",
             f"- why: {finding.reason} ({finding.reference})\n",
             f"- found with it: {', '.join(codes) or 'nothing else'}\n",
@@ -224,10 +223,6 @@ def spread(values: tuple[float | None, ...]) -> str:
     if not known:
         return "broke down"
     return f"{statistics.mean(known):.1f} ± {statistics.stdev(known) if len(known) > 1 else 0:.1f} %"
-
-
-def short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else show(value) if isinstance(value, str) else str(value)
 
 
 def picture(all_proved: list[Proved]) -> bytes:

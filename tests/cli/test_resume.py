@@ -117,7 +117,7 @@ def test_killed_at_two_hundred_instants_of_the_training(whole, tmp_path):
 
 
 def test_a_place_without_a_run_is_one_sentence(tmp_path):
-    fails(sightline("resume", tmp_path, cwd=tmp_path), 3, "found no run there")
+    fails(sightline("resume", tmp_path, cwd=tmp_path), 3, "found no recipe.toml")
 
 
 def test_without_a_reader_a_training_goes_on_and_stops_at_a_word(whole, tmp_path):

@@ -46,7 +46,7 @@ def can_go_on(path: Path) -> bool:
     try:
         find(path)
     except DataError as error:
-        if not any(words in str(error) for words in ("found no run", "no checkpoint", "is finished")):
+        if not any(words in str(error) for words in ("found no recipe.toml", "no checkpoint", "is finished")):
             raise
         return False
     return True

@@ -103,7 +103,7 @@ def test_what_changed_is_named_and_needs_leave(prepared_with, exactly, tmp_path)
 
 
 def test_runs_that_cannot_go_on_say_why(prepared_with, exactly, tmp_path):
-    with pytest.raises(DataError, match="found no run there"):
+    with pytest.raises(DataError, match=r"found no recipe\.toml"):
         find(tmp_path)
     stop_after(exactly.begun(prepared_with(), tmp_path / "run"), 2)
     for file in (tmp_path / "run" / directory.CHECKPOINTS).glob("step-*"):

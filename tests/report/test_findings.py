@@ -7,7 +7,6 @@ import pytest
 from sightline import report
 from sightline.diagnosis import Finding
 from sightline.report import charts
-from sightline.report.page import evidence
 from sightline.report.sentences import opening
 from sightline.training import train
 
@@ -60,7 +59,7 @@ def test_names_in_findings_are_escaped(sick, tmp_path):
 
 def test_numbers_are_shown_as_a_person_reads_them():
     finding = Finding("x", "note", "It is.", 1, {"share": 0.123456789, "layers": 12, "kind": "tanh"}, "", "")
-    assert evidence(finding) == (("share", "0.1235"), ("layers", "12"), ("kind", "tanh"))
+    assert finding.told == (("share", "0.1235"), ("layers", "12"), ("kind", "tanh"))
 
 
 @pytest.mark.parametrize("curve", [[(1, 0.5)], [(1, 1e-8), (10, 1.0)], [(1, 0.0), (2, -3.0)], [(1, 1e30)]])

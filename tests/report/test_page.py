@@ -1,7 +1,6 @@
 """The page of a run: its numbers are the run's, every name is escaped, nothing comes from elsewhere."""
 
 import base64
-import html.parser
 import io
 import json
 import re
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from command_line import fails, sightline
 from PIL import Image
+from read_page import Page
 
 import sightline as package
 from sightline import report
@@ -25,23 +25,6 @@ HOSTILE = ("<img src=x onerror=alert(1)>", "\"quoted\" & 'single' {{ 7 * 7 }}", 
 QUICK = {
     "network": "lenet", "training.epochs": 2, "training.threads": 1, "optimizer.learning_rate": 0.01,
 }  # fmt: skip
-
-
-class Page(html.parser.HTMLParser):
-    """A page as a browser reads it: tags with their attributes, and text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        if data.strip():
-            self.texts.append(" ".join(data.split()))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Several runs on one page: figures are the runs' own, names are escaped, and only the same pictures are paired."""
 
 import csv
-import html.parser
 import re
 import shutil
 from itertools import pairwise
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import fails, sightline
+from read_page import Page
 from scipy.stats import binomtest
 
 import sightline as package
@@ -25,23 +25,6 @@ QUICK = {
     "network": "lenet", "training.epochs": 2, "training.threads": 1, "optimizer.learning_rate": 0.01,
 }  # fmt: skip
 HOSTILE = "<img src=x onerror=alert(1)> $x^2$ {{ 7 * 7 }} 🐈"
-
-
-class Page(html.parser.HTMLParser):
-    """A page as a browser reads it: tags with their attributes, and text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        if data.strip():
-            self.texts.append(" ".join(data.split()))
 
 
 @pytest.fixture(scope="module")

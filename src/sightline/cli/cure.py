@@ -25,6 +25,7 @@ def command(
     All else stays as RUN had it: seed, division of the pictures, and what was chosen automatically. RUN is not touched.
     """
     from sightline.comparison.cure import compare, prescribe
+    from sightline.recipe import as_overrides
     from sightline.training.resume import pictures_of
     from sightline.training.watching import history_of
 
@@ -36,7 +37,7 @@ def command(
         return
     for finding in found.cures:
         click.echo(f"{finding.code}: {finding.says}")
-    for override in _overrides(found.change):
+    for override in as_overrides(found.change):
         click.echo(f"    --set {shlex.quote(override)}")
     if dry_run:
         return
@@ -55,9 +56,3 @@ def command(
         before = "the training broke down" if cured.before is None else f"{cured.before:.2%}"
         gain = "" if cured.before is None else f" ({100 * (cured.after - cured.before):+.2f} points)"
         click.echo(f"Accuracy on {cured.side}: before {before}, after {cured.after:.2%}{gain}")
-
-
-def _overrides(change: dict[str, object]) -> list[str]:
-    from sightline.recipe.fields import show
-
-    return [f"{name}={show(value)}" for name, value in change.items()]

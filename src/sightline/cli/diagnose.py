@@ -57,7 +57,7 @@ def command(run: Path, form: str) -> None:
 def _show(finding: Finding) -> None:
     click.echo(f"{finding.title} ({finding.code}), step {finding.step:,}")
     _paragraph(finding.says)
-    _paragraph("; ".join(f"{name}: {_short(value)}" for name, value in finding.evidence.items()))
+    _paragraph("; ".join(f"{name}: {value}" for name, value in finding.told))
     _paragraph(f"{finding.reason} [{finding.reference}]")
     for name in finding.pictures:
         click.echo(f"      {name}")
@@ -78,7 +78,3 @@ def _summary(run: Path, findings: tuple[Finding, ...], *, looked: bool, step: in
 
 def _paragraph(text: str) -> None:
     click.echo(textwrap.fill(text, WIDTH, initial_indent="    ", subsequent_indent="    "))
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -178,7 +178,7 @@ class Display:
         lost = f"; {found.lost:,} steps after it were lost and are taken again" if found.lost else ""
         self._console.print(f"{found.path}: checkpoint of step {found.checkpoint.step:,}{lost}")
 
-    def finding(self, what: str, says: str, *, right: bool) -> None:
+    def checked(self, what: str, says: str, *, right: bool) -> None:
         """Show one thing of a run that was looked at."""
         console = self._console if right else self._result
         console.print(f"{'ok   ' if right else 'WRONG'}  {what}  {says}")
@@ -247,7 +247,7 @@ class Display:
         from sightline.training.directory import MODEL
 
         self._close_bar()
-        for finding in session.found:
+        for finding in session.watch.ending:
             self.found(finding)
         for side, found in metrics.items():
             self._result.print(

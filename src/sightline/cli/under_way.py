@@ -156,10 +156,10 @@ def go_on_at(path: Path, display: Display, *, allow_different: bool = False) -> 
         SystemExit: as `carry_out`.
     """
     from sightline.training import prepare, survey, tracking
-    from sightline.training.directory import locked
-    from sightline.training.resume import find, go_on, require
+    from sightline.training.directory import locked, required
+    from sightline.training.resume import find, go_on
 
-    with locked(require(path)), display:
+    with locked(required(path)), display:
         resumable = find(path)
         tracking.require(resumable.recipe)
         display.resumable(resumable)

@@ -30,14 +30,14 @@ def command(run: str, source: str | None, steps: int, quiet: bool) -> None:
     display.hello()
     from sightline.training.verify import verify
 
-    findings = []
+    checked = []
     with display:
-        for finding in verify(Path(run), source, steps=steps, progress=display.progress):
-            display.finding(finding.what, finding.says, right=finding.right)
-            findings.append(finding)
-    wrong = [finding.what for finding in findings if not finding.right]
+        for each in verify(Path(run), source, steps=steps, progress=display.progress):
+            display.checked(each.what, each.says, right=each.right)
+            checked.append(each)
+    wrong = [each.what for each in checked if not each.right]
     if wrong:
         raise VerificationError(
-            f"{run}: {len(wrong)} of {len(findings)} are not as the training left them: {', '.join(wrong)}. Restore "
+            f"{run}: {len(wrong)} of {len(checked)} are not as the training left them: {', '.join(wrong)}. Restore "
             "them from a copy, or train again."
         )

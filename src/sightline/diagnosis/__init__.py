@@ -6,4 +6,5 @@ from sightline.diagnosis.findings import diagnose as diagnose
 from sightline.diagnosis.findings import passed as passed
 from sightline.diagnosis.history import History as History
 from sightline.diagnosis.history import Line as Line
+from sightline.diagnosis.history import Predicted as Predicted
 from sightline.diagnosis.watch import Watch as Watch

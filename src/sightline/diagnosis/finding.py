@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from sightline.recipe.fields import show
+from sightline.recipe import as_overrides
 
 Severity = Literal["error", "warning", "note"]
 """error: the training is spoiled; warning: it is worse than it need be; note: worth knowing."""
@@ -48,7 +48,14 @@ class Finding:
     @property
     def overrides(self) -> tuple[str, ...]:
         """The prescription as what `--set` takes."""
-        return tuple(f"{name}={show(value)}" for name, value in self.change.items())
+        return as_overrides(self.change)
+
+    @property
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """The evidence as a person reads it: names and numbers."""
+        return tuple(
+            (name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in self.evidence.items()
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

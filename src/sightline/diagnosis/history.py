@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, Protocol
+from typing import Any
 
 from sightline.recipe import Recipe
 
@@ -13,19 +13,18 @@ Line = Mapping[str, Any]
 """One line of the log."""
 
 
-class Said(Protocol):
+@dataclass(frozen=True)
+class Predicted:
     """What the finished model said of one picture that was held out."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def true(self) -> str: ...
-    @property
-    def predicted(self) -> str: ...
-    @property
-    def confidence(self) -> float:
-        """Probability of the predicted class."""
-        ...
+    side: str
+    name: str
+    true: str
+    predicted: str
+    confidence: float
+    """Probability of the predicted class."""
+    of_class: float
+    """Probability of the true one."""
 
 
 @dataclass
@@ -41,7 +40,7 @@ class History:
     found: list[Line] = field(default_factory=list)
     failure: Line = field(default_factory=dict)
     sealed: Line = field(default_factory=dict)
-    said: Sequence[Said] = ()
+    said: tuple[Predicted, ...] = ()
     """Of the pictures that were held out, once the training has ended."""
     transfer: Line = field(default_factory=dict)
     """What a transfer measured at its end."""

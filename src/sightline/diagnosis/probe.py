@@ -76,6 +76,7 @@ class Probe:
                 ratio = gradients.norm([update[weight]]) / max(layer["weight"] or 0.0, TINY)
                 layer["update"] = rounded(ratio)
         curvature = gradients.curvature(self._gradients, _mean([each.gradients for each in passes]), update)
+        self._weights, self._gradients = {}, {}  # as large as the network, and not wanted until the next probe
         return {
             "rate": rate,
             **self._before,

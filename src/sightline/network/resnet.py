@@ -21,6 +21,9 @@ Depth = Literal[18, 34, 50]
 BLOCKS: dict[Depth, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 EXPANSION = 4
 
+WHOLE_VECTOR = 8
+"""Numbers that a processor with AVX2 computes at once."""
+
 
 class ResNet(nn.Module):
     """A stem, four stages of residual blocks, each at half the size of the one before, and one dense layer.
@@ -201,5 +204,24 @@ def _shortcut(kind: _Kind, inputs: int, outputs: int, stride: int) -> nn.Module:
     if stride == 1 and inputs == outputs:
         return nn.Identity()
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 1, stride=stride, bias=kind.bias), build_normalization(kind.normalization, outputs)
+        _strided(inputs, outputs, stride, bias=kind.bias), build_normalization(kind.normalization, outputs)
     )
+
+
+def _strided(inputs: int, outputs: int, stride: int, *, bias: bool) -> nn.Conv2d:
+    """Return a 1×1 convolution of every `stride`-th pixel."""
+    narrow = inputs < WHOLE_VECTOR and stride > 1
+    return (_OfFewMaps if narrow else nn.Conv2d)(inputs, outputs, 1, stride=stride, bias=bias)
+
+
+class _OfFewMaps(nn.Conv2d):
+    """The same convolution, taken of pixels that were picked out before.
+
+    On processors without AVX-512, oneDNN's gradient of a strided 1×1 convolution of fewer than 8 maps writes beyond its
+    memory (torch 2.13, channels last).
+    """
+
+    def forward(self, given: Float[Tensor, "batch map height width"]) -> Float[Tensor, "batch other rows columns"]:
+        down, right = self.stride
+        picked = given[:, :, ::down, ::right]
+        return nn.functional.conv2d(picked, self.weight, self.bias)

@@ -3,7 +3,7 @@
 from sightline.recipe.advice import Advice, advise
 from sightline.recipe.commented import commented
 from sightline.recipe.facts import DataFacts, Machine
-from sightline.recipe.overrides import apply_overrides, read_with_overrides
+from sightline.recipe.overrides import apply_overrides, as_overrides, read_with_overrides
 from sightline.recipe.recipe import Recipe
 from sightline.recipe.toml import from_toml, read_recipe, to_toml, write_recipe
 
@@ -14,6 +14,7 @@ __all__ = [
     "Recipe",
     "advise",
     "apply_overrides",
+    "as_overrides",
     "commented",
     "from_toml",
     "read_recipe",

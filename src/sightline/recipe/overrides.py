@@ -76,6 +76,11 @@ def apply_overrides(
     return result
 
 
+def as_overrides(change: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return dotted fields and their values as the texts that `--set` takes."""
+    return tuple(f"{name}={show(value)}" for name, value in change.items())
+
+
 def read_with_overrides(path: str | PathLike[str] | None, overrides: Iterable[str]) -> Recipe:
     """Return the recipe in a file, or the default one, with overrides; mistakes of both are listed together.
 

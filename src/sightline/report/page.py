@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from sightline.diagnosis import Finding
 from sightline.recipe import to_toml
 from sightline.report import charts
 from sightline.report.card import render_card
@@ -84,7 +83,7 @@ def render(story: Story, *, live: str = "") -> str:
             judged=[_judged(story, each) for each in story.judged],
             curves=charts.curves(story.epochs, best=best) if story.epochs else {},
             best=best,
-            findings=[(each, evidence(each), charts.line(each.curve) if each.curve else "") for each in story.findings],
+            findings=[(each, charts.line(each.curve) if each.curve else "") for each in story.findings],
             validated=any(each.get("validation") for each in story.epochs),
             rows=[_epoch(each) for each in story.epochs],
             counts=[(name, [of.get(side, 0) for side in SIDES]) for name, of in story.counts.items()],
@@ -99,13 +98,6 @@ def render(story: Story, *, live: str = "") -> str:
             refused=story.refused[:LISTED],
             fingerprint=story.sealed.get("fingerprint", ""),
         )
-    )
-
-
-def evidence(finding: Finding) -> tuple[tuple[str, str], ...]:
-    """Return the numbers that a finding stands on, by name, as a person reads them."""
-    return tuple(
-        (name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in finding.evidence.items()
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.diagnosis import Predicted
 from sightline.errors import DataError
 from sightline.training import directory
-from sightline.training.predictions import Predicted, read_list
 
 KINDS = {"mistakes": "Mistakes it was most sure of", "uncertain": "Predictions it was least sure of"}
 QUALITY = 85
@@ -76,19 +75,22 @@ def address(written: bytes, form: str) -> str:
     return f"data:image/{form};base64," + base64.b64encode(written).decode("ascii")
 
 
-def read(path: Path) -> tuple[tuple[Predicted, ...], Mapping[str, tuple[Shown, ...]]]:
-    """Return the predictions of a run, and the pictures it kept by kind; both empty where it was not finished.
+def read(path: Path, said: Sequence[Predicted]) -> Mapping[str, tuple[Shown, ...]]:
+    """Return the pictures that a run kept by kind; none where it was not finished.
+
+    Args:
+        path: the run's directory.
+        said: what its list of predictions has.
 
     Raises:
         DataError: they are altered.
     """
     try:
-        said = tuple(read_list(path / directory.PREDICTIONS))
-        return said, dict(_pictures(path / directory.MISTAKES, said))
-    except (OSError, KeyError, ValueError, IndexError, csv.Error, zipfile.BadZipFile) as error:
+        return dict(_pictures(path / directory.MISTAKES, said))
+    except (OSError, KeyError, ValueError, IndexError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{path}: {directory.PREDICTIONS} and {directory.MISTAKES} are not what the training wrote ({error}). "
-            "Remove both for a report without them."
+            f"{path}: {directory.MISTAKES} is not what the training wrote ({error}). Remove it for a report without "
+            "its pictures."
         ) from error
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,15 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline import model, transfer_learning
-from sightline.diagnosis import Finding, diagnose, passed
+from sightline.diagnosis import Finding, Predicted, diagnose, passed
 from sightline.errors import DataError, SightlineError
-from sightline.recipe import Recipe, read_recipe
+from sightline.recipe import Recipe
 from sightline.report import cost, predicted
 from sightline.report.cost import Cost
 from sightline.report.intervals import Interval, wilson
 from sightline.report.predicted import Shown
-from sightline.training import Run, directory
-from sightline.training.predictions import Predicted
+from sightline.training import directory
 from sightline.training.watching import history_of
 
 SIDES = ("train", "validation", "test", "unused")
@@ -119,36 +117,30 @@ def read(path: Path) -> Story:
     Raises:
         DataError: `path` is no run, or its files cannot be read.
     """
-    directory.required(path)
-    events = list(Run(path).events()) if (path / directory.EVENTS).is_file() else []
     history = history_of(path)
-    of_kind: dict[str, list[dict[str, Any]]] = {}
-    for event in events:
-        of_kind.setdefault(str(event.get("event")), []).append(event)
-    sealed = of_kind.get("sealed", [{}])[-1]
+    sealed = history.sealed
     made = _model(path)
     described = made.description if made is not None else None
     counts = _counts(path / directory.CATALOGUE)
-    said, pictures = predicted.read(path) if sealed else ((), {})
     return Story(
         path=path,
         class_names=described.class_names if described else tuple(counts),
         source=described.source if described else path.name,
-        recipe=read_recipe(path / directory.RECIPE),
+        recipe=history.recipe,
         reasons=described.reasons if described else {},
         counts=counts,
         refused=tuple((row["name"], row["reason"]) for row in rows(path / directory.REFUSED)),
-        epochs=tuple(of_kind.get("epoch", [])),
-        planned=int(of_kind.get("start", [{}])[-1].get("epochs", 0)),
+        epochs=tuple(history.epochs),
+        planned=history.length,
         under_way=not sealed and directory.at_work(path),
         judged=tuple(Judged(side, sealed[side]) for side in JUDGED if side in sealed),
-        predicted=said,
-        pictures=pictures,
+        predicted=history.said,
+        pictures=predicted.read(path, history.said) if sealed else {},
         filters=_filters(made),
         drawings={name: found for name in DRAWINGS if (found := _bytes(path / name))},
-        transfer=_transfer(path / directory.TRANSFER) if sealed else {},
+        transfer=history.transfer,
         sealed=sealed,
-        failure="" if sealed else str(of_kind.get("failure", [{"says": ""}])[-1]["says"]),
+        failure="" if sealed else str(history.failure.get("says", "")),
         versions=described.versions if described else {},
         data_digest=described.data_digest if described else "",
         findings=diagnose(history),
@@ -198,13 +190,3 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:  # a run has them where there was something to draw
         return b""
-
-
-def _transfer(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}). Wanted what the training wrote.") from error
-    return found

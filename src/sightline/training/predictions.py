@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sightline.data import Catalogue, Pixels
+from sightline.diagnosis import Predicted
 from sightline.network import grad_cam
 from sightline.training import directory
 from sightline.training.feed import Feed
@@ -29,20 +30,6 @@ NAMED = 3
 """Pictures named in a message."""
 SHOWN = 12
 """Pictures kept of each kind: mistakes of the greatest confidence, and predictions of the least."""
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """What was said of one picture."""
-
-    side: str
-    name: str
-    true: str
-    predicted: str
-    confidence: float
-    """Probability of the predicted class."""
-    of_class: float
-    """Probability of the true one."""
 
 
 @dataclass(frozen=True)

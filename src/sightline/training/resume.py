@@ -46,13 +46,6 @@ class Resumable:
         return Path(self.checkpoint.about["folder"])
 
 
-def require(path: Path) -> Path:
-    """Return the path of a run; raise DataError where there is none."""
-    if not (path / directory.RECIPE).is_file():
-        raise DataError(f"{path}: found no run there. Wanted the directory of a run that ended early.")
-    return path
-
-
 def pictures_of(path: Path) -> str | None:
     """Return where a run found its pictures, as far as one of its checkpoints is left to tell; None otherwise."""
     found = checkpoint.newest(path / directory.CHECKPOINTS, damaged=lambda _: None)
@@ -69,7 +62,7 @@ def find(path: Path) -> Resumable:
     Raises:
         DataError: there is no run, it is finished, or none of its checkpoints is intact.
     """
-    require(path)
+    directory.required(path)
     if directory.finished(path):
         raise DataError(f"{path}: this run is finished. Its model is {path / directory.MODEL}.")
     damaged: list[str] = []
@@ -210,7 +203,7 @@ def resume(
     Raises:
         SightlineError: there is nothing to go on from, something changed, or what `train` raises.
     """
-    path = require(Path(path))
+    path = directory.required(Path(path))
     with directory.locked(path):
         resumable = find(path)
         tracking.require(resumable.recipe)

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sightline import optimization
-from sightline.diagnosis import Finding
 from sightline.errors import OutputError, TrainingError
 from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
-from sightline.training import checkpoint, directory, predictions, sealing, sums, watching
+from sightline.training import checkpoint, directory, predictions, sealing, sums
 from sightline.training.batches import batches, steps_per_epoch
 from sightline.training.best_model import BestModel
 from sightline.training.calibration import Calibration, calibrate
@@ -75,8 +74,6 @@ class Session:
     """Says what goes wrong, where the recipe wants that."""
     conclusion: Conclusion | None = None
     """What was measured at the end of a transfer."""
-    found: tuple[Finding, ...] = ()
-    """What was found at the end alone; the rest came as events."""
     calibration: Calibration | None = None
     """How sure the sealed model is; None until it is sealed."""
 
@@ -291,7 +288,7 @@ class Session:
             judged, self.calibration = calibrate(found, self.prepared.catalogue.labels)
             look = partial(predictions.places, self.state.network, self.feed)
             metrics = predictions.keep(self.path, self.prepared.catalogue, self.prepared.pixels, judged, look=look)
-            learned = self.watch.learned(lambda: self._evaluate(watching.sample(self.prepared)))
+            learned = self.watch.learned(self.prepared, self._evaluate)
         self._write(metrics, self.calibration.temperature.value)
         with self.watch.log(self.path) as log:
             log.write(
@@ -303,7 +300,7 @@ class Session:
                 **{side: finite(found.as_dict()) for side, found in metrics.items()},
                 **learned,
             )
-            self.found = self.watch.ended(self.path, log)
+            self.watch.end(self.path, log)
         sums.write(self.path, directory.LASTING)
         return metrics
 

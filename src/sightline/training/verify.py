@@ -17,13 +17,12 @@ from sightline.training import checkpoint, directory, records, sums
 from sightline.training.assembly import start
 from sightline.training.checkpoint import Checkpoint
 from sightline.training.prepare import Prepared, prepare, survey
-from sightline.training.resume import require
 from sightline.training.run import Run
 from sightline.training.standing import differences, standing
 
 
 @dataclass(frozen=True)
-class Finding:
+class Checked:
     """One thing that was looked at."""
 
     what: str
@@ -34,7 +33,7 @@ class Finding:
 
 def verify(
     path: Path, source: Any = None, *, steps: int = 0, cache: Path | None = None, progress: Progress | None = None
-) -> Iterator[Finding]:
+) -> Iterator[Checked]:
     """Yield what is right and what is wrong with a run, as it is found; nothing in the run's directory is changed.
 
     Looked at are: every file's digest as noted at the end of the training; every checkpoint's own digests; that the
@@ -53,21 +52,21 @@ def verify(
         DataError: there is no run, or its lists cannot be read.
     """
     if not (path / directory.RECIPE).is_file() and (path / directory.EVENTS).is_file():
-        yield Finding(directory.RECIPE, "is missing", right=False)
+        yield Checked(directory.RECIPE, "is missing", right=False)
         return
-    require(path)
+    directory.required(path)
     altered = set()
     if directory.finished(path):
         for name, wrong in sums.check(path, directory.LASTING):
             altered |= {name} if wrong else set()
-            yield Finding(name, wrong or "is what the training wrote", not wrong)
+            yield Checked(name, wrong or "is what the training wrote", not wrong)
         yield _fingerprint(path)
     elif _sealed(path):
         says = "is missing, although the training came to its end; after a kill in that moment `resume` writes it"
-        yield Finding(sums.NAME, says, right=False)
+        yield Checked(sums.NAME, says, right=False)
         yield _fingerprint(path)
     else:
-        yield Finding(sums.NAME, "is not there yet: the training has not come to its end")
+        yield Checked(sums.NAME, "is not there yet: the training has not come to its end")
     newest: Checkpoint | None = None
     for file in checkpoint.all_of(path / directory.CHECKPOINTS):
         found = _read(file)
@@ -75,13 +74,13 @@ def verify(
             continue  # the training goes on, and has removed it
         newest = newest or found
         says = "is altered or torn" if found is None else f"is whole; step {found.step:,}"
-        yield Finding(f"{directory.CHECKPOINTS}/{file.name}", says, found is not None)
+        yield Checked(f"{directory.CHECKPOINTS}/{file.name}", says, found is not None)
     if source is None and newest is not None and newest.about["source"] != directory.named(None):
         source = newest.about["source"]
     if source is None:
-        yield Finding("pictures", "were not looked at: their place is not known. Give it after the run's.")
+        yield Checked("pictures", "were not looked at: their place is not known. Give it after the run's.")
     elif altered & {directory.RECIPE, directory.CATALOGUE, directory.REFUSED}:
-        yield Finding("pictures", "were not looked at, as the run's own lists are not what they were", right=False)
+        yield Checked("pictures", "were not looked at, as the run's own lists are not what they were", right=False)
     else:
         yield from _pictures(path, source, newest, steps, cache=cache, progress=progress)
 
@@ -94,7 +93,7 @@ def _pictures(
     *,
     cache: Path | None,
     progress: Progress | None,
-) -> Iterator[Finding]:
+) -> Iterator[Checked]:
     try:
         folder = None if newest is None else Path(newest.about["folder"])
         recipe = read_recipe(path / directory.RECIPE)
@@ -104,10 +103,10 @@ def _pictures(
         if not changed and noted not in ("", surveyed.catalogue.digest):
             changed = [records.MOVED]
     except SightlineError as error:  # the folder is gone, or most of it
-        yield Finding("pictures", str(error), right=False)
+        yield Checked("pictures", str(error), right=False)
         return
     says = f"{len(surveyed.catalogue):,} in {surveyed.catalogue.source.name}, each with the bytes it was trained on"
-    yield Finding("pictures", "; ".join(changed) or says, not changed)
+    yield Checked("pictures", "; ".join(changed) or says, not changed)
     if steps and not changed:
         yield from _trained_again(path, prepare(surveyed, cache=cache, progress=progress), newest, steps)
 
@@ -138,26 +137,26 @@ def _data_digest(path: Path, newest: Checkpoint | None) -> str:
         return ""
 
 
-def _fingerprint(path: Path) -> Finding:
+def _fingerprint(path: Path) -> Checked:
     """Return whether the model has the weights that the log says."""
     sealed = _sealed(path)
     if sealed is None:
-        return Finding("fingerprint", "is not in the log", right=False)
+        return Checked("fingerprint", "is not in the log", right=False)
     wanted = str(sealed.get("fingerprint"))
     try:
         found = digest_of_tensors(model.load(path / directory.MODEL).weights)[: len(wanted)]
     except SightlineError as error:
-        return Finding("fingerprint", str(error), right=False)
+        return Checked("fingerprint", str(error), right=False)
     if found != wanted:
-        return Finding("fingerprint", f"of the model's weights is {found}, and {wanted} in the log", right=False)
+        return Checked("fingerprint", f"of the model's weights is {found}, and {wanted} in the log", right=False)
     exact = "" if sealed.get("exact") else "; the run says itself that it is not exact"
-    return Finding("fingerprint", f"{found}, the model's weights are those of the log{exact}")
+    return Checked("fingerprint", f"{found}, the model's weights are those of the log{exact}")
 
 
-def _trained_again(path: Path, prepared: Prepared, newest: Checkpoint | None, steps: int) -> Iterator[Finding]:
+def _trained_again(path: Path, prepared: Prepared, newest: Checkpoint | None, steps: int) -> Iterator[Checked]:
     if newest is not None:
         for each in differences(newest.about["standing"], standing(prepared, prepared.resolved.recipe)):
-            yield Finding("standing", f"{each}, so that other bits are to be expected")
+            yield Checked("standing", f"{each}, so that other bits are to be expected")
     wanted = _digests(path)
     with tempfile.TemporaryDirectory(prefix="sightline-verify-") as folder:
         session = start(prepared, Path(folder))
@@ -165,7 +164,7 @@ def _trained_again(path: Path, prepared: Prepared, newest: Checkpoint | None, st
             for _ in session.events(stop=lambda: session.state.step >= steps):
                 pass
         except TrainingError:
-            yield Finding("training", f"again from the beginning: it breaks down after step {session.state.step:,}")
+            yield Checked("training", f"again from the beginning: it breaks down after step {session.state.step:,}")
         found = _digests(Path(folder))
     common = sorted(found.keys() & wanted.keys())
     if not common:
@@ -173,12 +172,12 @@ def _trained_again(path: Path, prepared: Prepared, newest: Checkpoint | None, st
     parted = next((step for step in common if found[step] != wanted[step]), None)
     if parted is None:
         listed = ", ".join(f"{step:,}" for step in common)
-        yield Finding("training", f"again from the beginning: the same weights after steps {listed}")
+        yield Checked("training", f"again from the beginning: the same weights after steps {listed}")
     else:
         exact = newest is None or bool(newest.about["exact"])
         expected = "" if exact else ", as is to be expected of a run that is not exact"
         says = f"again from the beginning: after step {parted:,} the weights are others than those of the run{expected}"
-        yield Finding("training", says, right=not exact)
+        yield Checked("training", says, right=not exact)
 
 
 def _digests(path: Path) -> dict[int, str]:

@@ -19,7 +19,7 @@ from sightline.keys import purpose
 from sightline.recipe import read_recipe
 from sightline.training import directory
 from sightline.training.events import Found, StepEnd
-from sightline.training.log import Log, lines
+from sightline.training.log import Log, finite, lines
 from sightline.training.metrics import Metrics
 from sightline.training.predictions import read_list
 from sightline.training.prepare import Prepared
@@ -27,10 +27,10 @@ from sightline.training.prepare import Prepared
 if TYPE_CHECKING:
     from sightline.training.session import Session
 
+Judge = Callable[[NDArray[np.int64]], Metrics]
+"""Metrics on some pictures."""
 MOST = 32
 """Pictures of a probe, an even number; never more than a step takes at once, so that memory is enough."""
-
-
 SAMPLE = 512
 """Training pictures that are judged once more at the end, as held-out ones are."""
 
@@ -44,6 +44,8 @@ class Observer:
 
     def __init__(self, watch: Watch | None = None) -> None:
         self.watch = watch
+        self.ending: tuple[Finding, ...] = ()
+        """What was found at the end alone; the rest came as events."""
 
     def log(self, path: Path) -> Log:
         """Open a run's log, to which the watch listens."""
@@ -75,16 +77,18 @@ class Observer:
             log.write("finding", **finding.as_dict())
         return [Found(finding) for finding in found]
 
-    def learned(self, judge: Callable[[], Metrics]) -> dict[str, dict[str, Any]]:
-        """Return how good the sealed weights are on some training pictures; nothing without diagnosis."""
-        return {} if self.watch is None else {"training": judge().brief()}
+    def learned(self, prepared: Prepared, judge: Judge) -> dict[str, dict[str, Any]]:
+        """Return how good the sealed weights are on some training pictures, judged as held-out ones are.
 
-    def ended(self, path: Path, log: Log) -> tuple[Finding, ...]:
-        """Return what is found once everything was judged."""
-        if self.watch is None:
-            return ()
-        read_ending(self.watch.history, path)
-        return tuple(each.finding for each in self.found(log))
+        Nothing without diagnosis.
+        """
+        return {} if self.watch is None else {"training": finite(judge(sample(prepared)).brief())}
+
+    def end(self, path: Path, log: Log) -> None:
+        """See what is found once everything was judged."""
+        if self.watch is not None:
+            read_ending(self.watch.history, path)
+            self.ending = tuple(each.finding for each in self.found(log))
 
 
 def watch_of(session: Session, forward: Forward, loss: LossFunction) -> Watch:

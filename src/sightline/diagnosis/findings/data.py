@@ -8,7 +8,7 @@ import numpy as np
 
 from sightline.diagnosis.finding import Finding
 from sightline.diagnosis.findings.rule import Rule
-from sightline.diagnosis.history import History, Said
+from sightline.diagnosis.history import History, Predicted
 
 NAMED = 12
 """Suspicious pictures that are named."""
@@ -107,7 +107,7 @@ def class_never_predicted(history: History) -> Finding | None:
     )
 
 
-def _area(right: list[Said], wrong: list[Said]) -> float:
+def _area(right: list[Predicted], wrong: list[Predicted]) -> float:
     """Return how often the model is surer of what it has right than of what it has wrong: 1/2 where it cannot tell."""
     ranks = np.argsort(np.argsort([each.confidence for each in [*right, *wrong]], kind="stable"))
     above = ranks[: len(right)].sum() - len(right) * (len(right) - 1) / 2

@@ -20,6 +20,8 @@ PATIENCE = 0.3
 """Share of the epochs before which it is too early to say that nothing is learned."""
 GOOD = 0.85
 """Training accuracy from which long steps have done no harm that one would notice."""
+REFERENCE = 'Lecture, "Learning rate"; Goodfellow, Bengio and Courville, Deep learning (2016), 11.4.1.'
+DRAWN = "size of a step over the size of the weights"
 LEARNS = 0.97
 """Share of the loss of guessing below which something was learned."""
 
@@ -29,8 +31,8 @@ def rate_too_high(history: History) -> Finding | None:
     steps = history.probes
     if len(steps) < 4 or not history.epochs:
         return None
-    ratios = _updates(steps)
-    largest = max(ratios)
+    curve = _updates(steps)
+    largest = max(ratio for _, ratio in curve)
     rising = [each for each in steps if (each["loss_after"] or math.inf) > (each["loss"] or math.inf)]
     # Long steps are no fault where the loss falls all the same.
     troubled = _learned_little(history) or (len(rising) >= len(steps) / 3 and _accuracy(history) < GOOD)
@@ -50,10 +52,10 @@ def rate_too_high(history: History) -> Finding | None:
         },
         reason="The gradient tells the way down only nearby: a step longer than twice that to the bottom of the valley "
         "ends higher than it began. About a thousandth of the weights a step is usual.",
-        reference='Lecture, "Learning rate"; Goodfellow, Bengio and Courville, Deep learning (2016), 11.4.1.',
+        reference=REFERENCE,
         change=lower_rate(history.recipe),
-        curve=tuple((int(each["step"]), ratio) for each, ratio in zip(steps, ratios, strict=True)),
-        drawn="size of a step over the size of the weights",
+        curve=curve,
+        drawn=DRAWN,
     )
 
 
@@ -62,8 +64,8 @@ def rate_too_low(history: History) -> Finding | None:
     steps = [each for each in history.probes if each["step"] >= 4]
     if len(steps) < 3 or not history.epochs:
         return None
-    ratios = _updates(steps)
-    largest = max(ratios)
+    curve = _updates(steps)
+    largest = max(ratio for _, ratio in curve)
     if largest > SHORT or history.recipe.transfer.weights:
         return None
     rate = settled(history.recipe.optimizer.learning_rate)
@@ -75,10 +77,10 @@ def rate_too_low(history: History) -> Finding | None:
         evidence={"update over weight, largest": largest, "learning_rate": rate},
         reason="About a thousandth of the weights a step is usual; at a hundredth of that, a training of usual length "
         "ends where it began.",
-        reference='Lecture, "Learning rate"; Goodfellow, Bengio and Courville, Deep learning (2016), 11.4.1.',
+        reference=REFERENCE,
         change=higher_rate(history.recipe),
-        curve=tuple((int(each["step"]), ratio) for each, ratio in zip(steps, ratios, strict=True)),
-        drawn="size of a step over the size of the weights",
+        curve=curve,
+        drawn=DRAWN,
     )
 
 
@@ -165,10 +167,10 @@ def _ignores(probe: Line) -> bool:
     return bool(probe["shuffled"] is not None and probe["shuffled"] - probe["cross_entropy"] < 0.02)
 
 
-def _updates(probes: Sequence[Line]) -> list[float]:
-    """Return each probe's median over the layers of update over weight."""
+def _updates(probes: Sequence[Line]) -> tuple[tuple[int, float], ...]:
+    """Return each probe's step, and the median over the layers of update over weight."""
     layers = ([each["update"] for each in probe["layers"] if each.get("update") is not None] for probe in probes)
-    return [median(each or [0.0]) for each in layers]
+    return tuple((int(probe["step"]), median(each or [0.0])) for probe, each in zip(probes, layers, strict=True))
 
 
 RULES: tuple[Rule, ...] = (rate_too_high, rate_too_low, diverging, no_learning)

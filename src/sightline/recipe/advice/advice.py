@@ -11,6 +11,7 @@ from sightline.recipe.choices import Choices
 from sightline.recipe.facts import DataFacts
 from sightline.recipe.fields import choice, default, same_kind, show
 from sightline.recipe.network import VGG, LeNet, MobileNetV2, Network, ResNet, SqueezeNet
+from sightline.recipe.overrides import as_overrides
 from sightline.recipe.recipe import Recipe
 
 AUTO_BATCH = 128
@@ -34,7 +35,7 @@ class Advice:
     @property
     def overrides(self) -> tuple[str, ...]:
         """The change as what `--set` takes."""
-        return tuple(f"{field}={show(value)}" for field, value in self.change.items())
+        return as_overrides(self.change)
 
 
 Rule = Callable[[Recipe, DataFacts | None], Advice | None]
