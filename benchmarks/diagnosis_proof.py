@@ -230,6 +230,7 @@ def picture(all_proved: list[Proved]) -> bytes:
     import io
 
     from matplotlib.figure import Figure
+    from PIL import Image
 
     shown = [each for each in all_proved if each.finding is not None]
     columns = 3
@@ -259,8 +260,10 @@ def picture(all_proved: list[Proved]) -> bytes:
         for axes in (left, right):
             axes.tick_params(labelsize=5, length=2)
             axes.spines[["top", "right"]].set_visible(False)
-    written = io.BytesIO()
-    figure.savefig(written, format="png", dpi=100)
+    drawn, written = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=90)
+    # A few colors are enough for lines, and keep the file small.
+    Image.open(drawn).convert("RGB").quantize(16).save(written, "png", optimize=True)
     return written.getvalue()
 
 
