@@ -85,7 +85,7 @@ def test_rate_suggests_and_leaves_nothing_but_its_plot(tmp_path):
     done = sightline("rate", "digits", *choices, "--out", "sweep.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     suggested = float(done.stdout.split("optimizer.learning_rate=")[1].split()[0])
-    assert 3e-4 < suggested < 0.2
+    assert 1e-3 < suggested < 0.03
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.png"]
     fails(
         sightline("rate", "digits", "--low", "1", "--high", "0.1", cwd=tmp_path), 2, "--low 1 is not below --high 0.1"

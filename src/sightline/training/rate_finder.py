@@ -24,8 +24,6 @@ SMOOTHING = 0.9
 """Weight of the past in the running mean of the loss."""
 BURST = 3.0
 """Times the lowest loss at which the sweep ends."""
-BELOW = 10.0
-"""The suggested rate is that of the lowest loss over this."""
 OVERFIT_STEPS = 60
 
 
@@ -69,8 +67,9 @@ def sweep(session: Session, *, steps: int = STEPS, low: float = LOWEST, high: fl
         α_t = low · (high / low)^(t / (T − 1))
 
     and the loss before it smoothed to m_t = β m_{t−1} + (1 − β) loss_t, l_t = m_t / (1 − β^{t+1}). The sweep ends
-    early where l_t is more than three times its lowest value, or not finite. A tenth of the rate of the lowest l_t is
-    suggested: there it falls fast, and a step is well short of where it grows.
+    early where l_t is more than three times its lowest value, or not finite. Suggested is the first rate at which half
+    of the fall from l_0 to the lowest l_t is done: there it falls fast. Where it is lowest, the mean, which lags
+    behind, no longer shows that single steps do harm.
 
     Args:
         session: before its first step.
@@ -90,8 +89,12 @@ def sweep(session: Session, *, steps: int = STEPS, low: float = LOWEST, high: fl
             if judged.fault or not math.isfinite(smooth) or (found and smooth > BURST * min(found)):
                 break
             found.append(smooth)
-    lowest = float(rates[int(np.argmin(found))]) if found else low
-    return Sweep(tuple(rates[: len(found)].tolist()), tuple(found), float(f"{lowest / BELOW:.2g}"), lowest)
+    if not found:
+        return Sweep((), (), low, low)
+    half = (found[0] + min(found)) / 2.0
+    suggested = float(rates[int(np.argmax(np.array(found) <= half))])
+    lowest = float(rates[int(np.argmin(found))])
+    return Sweep(tuple(rates[: len(found)].tolist()), tuple(found), float(f"{suggested:.2g}"), lowest)
 
 
 def first_batch(session: Session, rate: float, *, steps: int = OVERFIT_STEPS) -> FirstBatch:
