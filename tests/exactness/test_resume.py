@@ -13,7 +13,7 @@ from PIL import Image
 
 from sightline.errors import DataError, OutputError, TrainingError
 from sightline.recipe import Recipe, apply_overrides
-from sightline.training import Stopped, directory, prepare, resume, start, survey, train
+from sightline.training import Stopped, checkpoint, directory, prepare, resume, start, survey, train
 from sightline.training.directory import locked
 from sightline.training.resume import earlier, find
 from sightline.training.verify import verify
@@ -100,6 +100,23 @@ def test_what_changed_is_named_and_needs_leave(prepared_with, exactly, tmp_path)
     session = exactly.going_on(other, tmp_path / "run", allow_different=True)
     exactly.finish(session)
     assert json.loads((tmp_path / "run" / directory.EVENTS).read_text().splitlines()[-1])["exact"] is False
+
+
+def test_what_is_found_in_a_sick_training_is_found_at_the_same_steps_after_a_kill(prepared_with, exactly, tmp_path):
+    """The log of a killed run is longer than its checkpoint knows; what comes again must not be counted twice."""
+    prepared = prepared_with(
+        optimizer__learning_rate=1e-8, training__epochs=5, training__checkpoint_steps=4, training__checkpoints_kept=100
+    )
+    wanted = exactly.finish(exactly.begun(prepared, tmp_path / "whole"))
+    found = [line["code"] for line in map(json.loads, wanted.log.splitlines()) if line["event"] == "finding"]
+    assert found.count("no-learning") == 1
+    path = tmp_path / "killed"
+    for _ in exactly.begun(prepared, path).events():
+        pass
+    kept = checkpoint.all_of(path / directory.CHECKPOINTS)
+    for file in kept[: len(kept) // 2]:
+        file.unlink()
+    exactly.assert_same(exactly.finish(exactly.going_on(prepared, path)), wanted)
 
 
 def test_runs_that_cannot_go_on_say_why(prepared_with, exactly, tmp_path):
