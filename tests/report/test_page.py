@@ -201,9 +201,13 @@ def test_a_transfer_tells_what_was_forgotten(run, tmp_path):
 
 def test_altered_predictions_are_one_sentence(copy):
     (copy / "mistakes.npz").write_bytes(b"PK\x03\x04 torn")
-    with pytest.raises(DataError, match="are not what the training wrote"):
+    with pytest.raises(DataError, match=r"mistakes\.npz is not what the training wrote"):
         report.read(copy)
     (copy / "mistakes.npz").unlink()
+    whole = (copy / "predictions.csv").read_text(encoding="utf-8")
+    (copy / "predictions.csv").write_text(whole.replace("0.", "zero", 1), encoding="utf-8")
+    with pytest.raises(DataError, match=r"predictions\.csv .* not what the training wrote"):
+        report.read(copy)
     (copy / "predictions.csv").unlink()
     assert "Pictures worth a look" not in told(copy)
 
