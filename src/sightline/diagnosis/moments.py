@@ -6,7 +6,7 @@ import math
 
 EARLY = 4
 """The first probes are at steps 1, 4, 16 and 64: most that goes wrong does so at once."""
-EVERY = 100
+EVERY = 200
 """Steps between two probes afterwards, where a training has no more than `MOST` times as many."""
 MOST = 50
 DIGITS = 5
@@ -16,11 +16,11 @@ DIGITS = 5
 def probed(step: int, steps: int) -> bool:
     """Return whether a step is probed.
 
-    With n_t the steps of a whole training, those are the powers of 4 below 100, and every multiple of
+    With n_t the steps of a whole training, those are the powers of 4 below 200, and every multiple of
 
-        max(100, ⌈n_t / 50⌉)
+        max(200, ⌈n_t / 50⌉)
 
-    so that probes, which cost one to two steps each, stay about a hundredth of the training.
+    so that probes, which cost up to two steps each, stay about a hundredth of the training.
 
     Args:
         step: 1 for the first.

@@ -28,6 +28,8 @@ FEWEST_HALVED = 8
 class Probe:
     """Looks at a network before and after one step, always on the same pictures. Neither changes a bit of it.
 
+    `loss` and `loss_after` are of the first half of them, which is enough to tell what a step did; all else is of all.
+
     Args:
         network: in training.
         forward: the same, in the precision that it is trained in; not compiled, since hooks watch it.
@@ -51,14 +53,15 @@ class Probe:
         with watching(self.network) as seen, comparing(self.network) as compared:
             first = self._pass(0)
         passes = [first, *(self._pass(part) for part in range(1, self._parts))]
-        self._gradients = _mean([each.gradients for each in passes])
+        self._gradients = first.gradients
+        whole = _mean([each.gradients for each in passes])
         self._before = {
-            "loss": rounded(sum(each.loss for each in passes) / len(passes)),
+            "loss": rounded(first.loss),
             **self._said(torch.cat([each.logits for each in passes])),
             **self._inference(),
-            **self._noise(passes),
+            **self._noise(passes, whole),
             **_standing(self.inputs),
-            "layers": self._layers(passes, seen.outputs),
+            "layers": self._layers(passes, whole, seen.outputs),
             "activations": seen.as_list(),
             "normalizations": compared.as_list(),
         }
@@ -69,18 +72,18 @@ class Probe:
         Args:
             rate: of that step.
         """
-        passes = [self._pass(part) for part in range(self._parts)]
+        first = self._pass(0)
         update = {name: each.detach() - self._weights[name] for name, each in self._trained().items()}
         for layer in self._before["layers"]:
             if (weight := _weight_of(layer["name"])) in update:
                 ratio = gradients.norm([update[weight]]) / max(layer["weight"] or 0.0, TINY)
                 layer["update"] = rounded(ratio)
-        curvature = gradients.curvature(self._gradients, _mean([each.gradients for each in passes]), update)
+        curvature = gradients.curvature(self._gradients, first.gradients, update)
         self._weights, self._gradients = {}, {}  # as large as the network, and not wanted until the next probe
         return {
             "rate": rate,
             **self._before,
-            "loss_after": rounded(sum(each.loss for each in passes) / len(passes)),
+            "loss_after": rounded(first.loss),
             "curvature": None if curvature is None else rounded(curvature),
         }
 
@@ -121,15 +124,17 @@ class Probe:
             "confidence": rounded(float(likeliest.values.exp().mean())),
         }
 
-    def _noise(self, passes: Sequence[_Pass]) -> dict[str, Any]:
-        large = gradients.norm(list(self._gradients.values()))
+    def _noise(self, passes: Sequence[_Pass], whole: gradients.Gradients) -> dict[str, Any]:
+        large = gradients.norm(list(whole.values()))
         if len(passes) == 1:
             return {"gradient": rounded(large), "noise_scale": None}
         small = sum(gradients.norm(list(each.gradients.values())) ** 2 for each in passes) / len(passes)
         scale = gradients.noise_scale(small, large**2, pictures=len(self.labels) // 2)
         return {"gradient": rounded(large), "noise_scale": None if scale is None else rounded(scale)}
 
-    def _layers(self, passes: Sequence[_Pass], outputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _layers(
+        self, passes: Sequence[_Pass], whole: gradients.Gradients, outputs: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
         found = []
         for name, module in self.network.named_modules():
             if not isinstance(module, WEIGHTED) or name not in outputs:
@@ -142,8 +147,8 @@ class Probe:
                 "mean": mean,
                 "spread": spread,
             }
-            if weight in self._gradients:
-                values["gradient"] = rounded(gradients.norm([self._gradients[weight]]))
+            if weight in whole:
+                values["gradient"] = rounded(gradients.norm([whole[weight]]))
                 if len(passes) > 1:
                     halves = (each.gradients[weight] for each in passes)
                     values["disagreement"] = rounded(gradients.disagreement(*halves))

@@ -58,7 +58,8 @@ def overfitting(history: History) -> Finding | None:
 
 def underfitting(history: History) -> Finding | None:
     """Where training pictures themselves are not learned, held-out ones cannot be either."""
-    if not history.ended or len(history.epochs) < 3 or not history.classes:
+    # Only once it is judged: accuracy on augmented pictures says nothing of those as they are.
+    if not history.sealed or len(history.epochs) < 3 or not history.classes:
         return None
     clean = history.sealed.get("training") or {}
     learned = max(history.training("accuracy")[-1][1], float(clean.get("accuracy", 0.0)))
