@@ -87,6 +87,8 @@ def test_rate_suggests_and_leaves_nothing_but_its_plot(tmp_path):
     suggested = float(done.stdout.split("optimizer.learning_rate=")[1].split()[0])
     assert 1e-3 < suggested < 0.03
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.png"]
-    fails(
-        sightline("rate", "digits", "--low", "1", "--high", "0.1", cwd=tmp_path), 2, "--low 1 is not below --high 0.1"
-    )
+    for words, said in (
+        (("--low", "1", "--high", "0.1"), "--low 1 is not below --high 0.1"),
+        (("--set", "transfer.weights=x.safetensors"), "transfer.weights: a transfer begins on features"),
+    ):
+        fails(sightline("rate", "digits", *words, cwd=tmp_path), 2, said)

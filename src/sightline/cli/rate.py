@@ -25,6 +25,11 @@ def command(
     if low >= high:
         raise click.UsageError(f"--low {low:g} is not below --high {high:g}.")
     recipe = read(recipe_file, overrides, {})
+    if recipe.transfer.weights:
+        raise click.UsageError(
+            "transfer.weights: a transfer begins on features that a sweep does not have; leave the weights out. Its "
+            "usual rate is five times that from scratch."
+        )
     from sightline.cli.display import Display
 
     display = Display(quiet=False)
