@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from click.testing import CliRunner
 from command_line import fails, sightline
 from sick_trainings import QUICK
 
+from sightline.cli.diagnose import command
 from sightline.recipe.fields import show
 from sightline.training import train
 
@@ -17,21 +19,22 @@ def sick(tmp_path_factory):
     return path
 
 
-def test_diagnose_names_fault_evidence_cure_and_reason(sick, tmp_path):
-    done = sightline("diagnose", sick, cwd=tmp_path)
-    assert done.returncode == 0
-    for words in (
-        "Wrong (rate-too-low)",
-        "learning_rate: 1e-06",
-        "--set optimizer.learning_rate=0.0015",
-        "sightline cure",
-    ):
-        assert words in done.stdout
+def diagnosed(*words):
+    """What the command prints; asked within this process, which has loaded all libraries."""
+    done = CliRunner().invoke(command, list(map(str, words)), catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.output
 
 
-def test_diagnose_as_json_is_one_object(sick, tmp_path):
-    done = sightline("diagnose", sick, "--format", "json", cwd=tmp_path)
-    found = json.loads(done.stdout)
+def test_diagnose_names_fault_evidence_cure_and_reason(sick):
+    said = diagnosed(sick)
+    for words in ("Wrong (rate-too-low)", "learning_rate: 1e-06", "--set optimizer.learning_rate=0.0015"):
+        assert words in said
+    assert f"sightline cure {sick}" in said
+
+
+def test_diagnose_as_json_is_one_object(sick):
+    found = json.loads(diagnosed(sick, "--format", "json"))
     assert found["run"] == str(sick)
     first = next(each for each in found["findings"] if each["code"] == "rate-too-low")
     assert first["severity"] == "error"
@@ -42,15 +45,14 @@ def test_diagnose_as_json_is_one_object(sick, tmp_path):
 
 
 def test_diagnose_a_run_that_has_only_begun(sick, tmp_path):
-    (tmp_path / "begun").mkdir()
-    (tmp_path / "begun" / "recipe.toml").write_bytes((sick / "recipe.toml").read_bytes())
-    done = sightline("diagnose", "begun", cwd=tmp_path)
-    assert done.returncode == 0
-    assert "Nothing was seen yet" in done.stdout
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "recipe.toml").write_bytes((sick / "recipe.toml").read_bytes())
+    assert "Nothing was seen yet" in diagnosed(begun)
     # And one whose last line is being written.
     text = (sick / "events.jsonl").read_bytes()
-    (tmp_path / "begun" / "events.jsonl").write_bytes(text[: len(text) // 2])
-    assert sightline("diagnose", "begun", cwd=tmp_path).returncode == 0
+    (begun / "events.jsonl").write_bytes(text[: len(text) // 2])
+    assert diagnosed(begun)
 
 
 @pytest.mark.parametrize("command", ["diagnose", "cure"])
@@ -69,7 +71,7 @@ def test_cure_trains_what_is_prescribed_and_compares(sick, tmp_path):
     assert "Gone: no-learning, rate-too-low" in done.stdout
     assert "Accuracy on test: before" in done.stdout
     assert "learning_rate = 0.0015" in (tmp_path / "better" / "recipe.toml").read_text()
-    assert not sightline("diagnose", "better", cwd=tmp_path).stdout.startswith("Wrong")
+    assert not diagnosed(tmp_path / "better").startswith("Wrong")
 
 
 def test_cure_of_a_healthy_run_trains_nothing(tmp_path):

@@ -19,7 +19,7 @@ from sightline.training.log import lines
 from sightline.training.watching import history_of
 
 BY_CODE = {case.code: case for case in CASES}
-FAST = ("saturated-units", "rate-too-low", "diverging", "labels-noisy")
+FAST = ("rate-too-low", "diverging")
 """Those that are trained in every run of the tests; `make slow` trains all."""
 
 

@@ -163,6 +163,7 @@ def test_what_is_opened_ticked_and_focused_stays(chromium, finished, tmp_path, w
     served.ended()
 
 
+@pytest.mark.slow
 def test_it_connects_again_by_itself(chromium, finished, tmp_path):
     run = shutil.copytree(finished, tmp_path / "run")
     log = run / "events.jsonl"
