@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from command_line import fails, sightline
 from sick_trainings import QUICK
 
-from sightline.cli.diagnose import command
+from sightline.cli.main import group
 from sightline.recipe.fields import show
 from sightline.training import train
 
@@ -21,7 +21,7 @@ def sick(tmp_path_factory):
 
 def diagnosed(*words):
     """What the command prints; asked within this process, which has loaded all libraries."""
-    done = CliRunner().invoke(command, list(map(str, words)), catch_exceptions=False)
+    done = CliRunner().invoke(group, ["diagnose", *map(str, words)], catch_exceptions=False)
     assert done.exit_code == 0
     return done.output
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from sightline.diagnosis.finding import Finding
-from sightline.diagnosis.findings.rule import Rule, higher_rate, lower_rate, other_start, usual
+from sightline.diagnosis.findings.rule import Rule, higher_rate, lower_rate, other_start, usual_rate_again
 from sightline.diagnosis.history import History, Line
 from sightline.recipe.choices import settled
 
@@ -133,10 +133,7 @@ def no_learning(history: History) -> Finding | None:
         return None
     if curve[-1][1] < LEARNS * guessing:
         return None
-    rate = settled(history.recipe.optimizer.learning_rate)
-    change = other_start(history.recipe)
-    if not 0.3 < rate / usual(history.recipe) < 3.0:
-        change |= {"optimizer.learning_rate": usual(history.recipe)}
+    change = other_start(history.recipe) | usual_rate_again(history.recipe)
     return Finding(
         code="no-learning",
         severity="error",
