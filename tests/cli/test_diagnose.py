@@ -63,6 +63,7 @@ def test_what_is_no_run_is_said_in_a_sentence(command, tmp_path):
 
 
 def test_cure_trains_what_is_prescribed_and_compares(sick, tmp_path):
+    fails(sightline("cure", sick, "--out", sick, "--overwrite", cwd=tmp_path), 2, "is the run itself")
     only = sightline("cure", sick, "--dry-run", cwd=tmp_path)
     assert "--set optimizer.learning_rate=0.0015" in only.stdout
     assert not (tmp_path / "better").exists()
@@ -76,8 +77,9 @@ def test_cure_trains_what_is_prescribed_and_compares(sick, tmp_path):
 
 def test_cure_of_a_healthy_run_trains_nothing(tmp_path):
     train("digits", {**QUICK, "training.epochs": 3}, out=tmp_path / "run")
-    done = sightline("cure", "run", "--only", "dead-units", cwd=tmp_path)
+    done = sightline("cure", "run", cwd=tmp_path)
     assert "found nothing that another recipe would cure" in done.stdout
+    fails(sightline("cure", "run", "--only", "dead-unit", cwd=tmp_path), 3, "dead-unit: not found in this run")
     assert not (tmp_path / "run-cured").exists()
 
 

@@ -49,6 +49,8 @@ def prepared_with(digits, tmp_path_factory) -> Callable[..., Prepared]:
         chosen = {**SMALL, **{key.replace("__", "."): value for key, value in choices.items()}}
         if "augmentation.operations" in chosen:
             del chosen["augmentation"]
+        if chosen["network"] == "swift":
+            del chosen["network.width"]
         return prepare(survey(digits, apply_overrides(Recipe(), chosen)), cache=cache)
 
     return make

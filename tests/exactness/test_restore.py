@@ -10,9 +10,9 @@ from sightline.training.assembly import assemble
 from sightline.training.checkpoint import put_back, taken
 
 STEPS = 30
-RULES = ("sgd", "momentum", "nesterov", "rmsprop", "adadelta", "adam", "adamw")
-SCHEDULES = ("constant", "step", "cosine", "one_cycle")
-QUICK = {("sgd", "constant"), ("momentum", "step"), ("adam", "one_cycle"), ("adamw", "cosine")}
+RULES = ("sgd", "momentum", "nesterov", "rmsprop", "adadelta", "adam", "adamw", "muon")
+SCHEDULES = ("constant", "step", "cosine", "one_cycle", "linear", "triangular")
+QUICK = {("sgd", "constant"), ("momentum", "step"), ("adam", "one_cycle"), ("adamw", "cosine"), ("muon", "linear")}
 
 
 def bits(state) -> tuple[dict[str, bytes], str]:

@@ -26,6 +26,13 @@ KINDS = {
     "adadelta": {"optimizer": "adadelta", "optimizer.learning_rate": 1.0},
     "adam": {"optimizer": "adam", "schedule": "one_cycle"},
     "adamw, averaged": {"optimizer": "adamw", "training.weight_averaging": 0.9},
+    "swift, muon, looking ahead": {
+        "network": "swift",
+        "network.widths": [6, 8],
+        "optimizer": "muon",
+        "schedule": "triangular",
+        "training.lookahead": 3,
+    },
     "residual, dropout": {"network": "resnet", "network.width": 4, "network.dropout": 0.3},
     "augmented": {"augmentation": "strong"},
     "mixed": {"augmentation.operations": [{"name": "mixup", "probability": 0.5}, "horizontal_flip"]},

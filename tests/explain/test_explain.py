@@ -120,7 +120,10 @@ def test_an_unknown_topic_is_helped() -> None:
         explain("addam")
     with pytest.raises(RecipeError, match=r"which is no topic\. Wanted one of"):
         explain("")
-    with pytest.raises(RecipeError, match=r"several topics; wanted one of constant, step, cosine, one_cycle, warm_up"):
+    with pytest.raises(
+        RecipeError,
+        match=r"several topics; wanted one of constant, step, cosine, one_cycle, linear, triangular, warm_up",
+    ):
         explain("schedule")
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from sightline.network import initialize
 from sightline.network.activation import GAINS, build_activation
-from sightline.network.initialization import Scheme, he, lecun, normal, orthogonal, xavier
+from sightline.network.initialization import Scheme, he, identity, lecun, normal, orthogonal, xavier
 from sightline.recipe.network import ActivationName
 
 DEPTH, WIDTH = 30, 256
@@ -152,3 +152,31 @@ def test_no_initialization_keeps_gelu_and_silu_through_30_layers(activation: Act
     assert kept == pytest.approx(1.0, rel=0.05)
     assert spread_after(activation, scheme)[0] > 10.0
     assert spread_after(activation, he)[0] < 0.1
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (1, 1), (5, 3)])
+def test_identity_hands_on_what_it_gets_and_draws_the_rest_small(kernel: tuple[int, int]) -> None:
+    height, width = kernel
+    layer = nn.Conv2d(6, 200, kernel, padding=(height // 2, width // 2))
+    initialize(layer, identity, seed=3)
+    pictures = torch.randn(2, 6, 7, 9, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(layer(pictures)[:, :6], pictures)
+    rest = layer.weight.detach().numpy()[6:].astype(np.float64).ravel()
+    bound = 1.0 / math.sqrt(6 * height * width)
+    assert 0.98 * bound < np.abs(rest).max() <= bound
+    assert rest.var() == pytest.approx(bound**2 / 3.0, rel=5.0 * math.sqrt(0.8 / len(rest)))
+
+
+def test_identity_of_fewer_maps_hands_on_the_first() -> None:
+    layer = nn.Conv2d(6, 4, 3, padding=1)
+    initialize(layer, identity, seed=3)
+    pictures = torch.randn(2, 6, 5, 5, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(layer(pictures), pictures[:, :4])
+
+
+def test_scores_begin_small_with_identity() -> None:
+    layer = nn.Linear(400, 300)
+    initialize(layer, identity, seed=1)
+    assert layer.weight.std().item() == pytest.approx(1.0 / 400, rel=0.02)

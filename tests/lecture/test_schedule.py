@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sightline.optimization import rate
-from sightline.recipe.optimizer import Constant, Cosine, OneCycle, Schedule, Step
+from sightline.recipe.optimizer import Constant, Cosine, Linear, OneCycle, Schedule, Step, Triangular
 
 STEPS, PER_EPOCH, BASE = 120, 10, 0.3
 
@@ -30,6 +30,8 @@ CLOSED_FORMS: list[tuple[Schedule, Callable[[float], float]]] = [
     (Step(at=(0.4, 0.7, 0.9), factor=0.2), lambda p: 0.2 ** ((p >= 0.4) + (p >= 0.7) + (p >= 0.9))),
     (Cosine(final=0.1), lambda p: 0.1 + 0.9 * math.cos(math.pi * p / 2) ** 2),
     (OneCycle(rise=0.3, final=0.001), one_cycle),
+    (Linear(final=0.2), lambda p: 0.2 + 0.8 * (1 - p)),
+    (Triangular(rise=0.25, start=0.1, final=0.05), lambda p: float(np.interp(p, [0, 0.25, 1], [0.1, 1, 0.05]))),
 ]
 SCHEDULES = [schedule for schedule, _ in CLOSED_FORMS]
 
@@ -85,5 +87,7 @@ def test_torch_has_the_same_curves() -> None:
     np.testing.assert_allclose(ran(OneCycle(rise=29 / (STEPS - 1), final=0.001)), cycle, rtol=1e-9)
     steps = torch_rates(lambda o: schedulers.MultiStepLR(o, milestones=[60, 90], gamma=0.1))
     np.testing.assert_allclose(ran(Step(at=(0.5, 0.75))), steps, rtol=1e-12)
+    line = torch_rates(lambda o: schedulers.LinearLR(o, start_factor=1.0, end_factor=0.2, total_iters=STEPS - 1))
+    np.testing.assert_allclose(ran(Linear(final=0.2)), line, rtol=1e-9)
     warm = torch_rates(lambda o: schedulers.LinearLR(o, start_factor=1 / 21, total_iters=20))
     np.testing.assert_allclose(ran(Constant(warmup_epochs=2.0)), warm, rtol=1e-9)

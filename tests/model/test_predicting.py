@@ -27,7 +27,7 @@ from sightline.model.predictions import Predictions
 from sightline.model.workers import workers
 from sightline.ordered import in_order
 from sightline.recipe import Recipe, apply_overrides
-from sightline.recipe.network import VGG, He, LeNet, ResNet
+from sightline.recipe.network import VGG, He, LeNet, ResNet, Swift
 
 
 def pictures(count: int, shape: tuple[int, ...] = (12, 10, 1), seed: int = 0) -> NDArray[np.uint8]:
@@ -80,6 +80,7 @@ ARCHITECTURES = [
     LeNet(dropout=0.3, initialization=He()),
     VGG(widths=(8, 16), convolutions=(1, 2), hidden=(200,), dropout=0.1, initialization=He()),
     ResNet(depth=18, width=8, stem="small", dropout=0.0, initialization=He()),
+    Swift(widths=(8, 16), dropout=0.1, initialization=He()),
 ]
 
 

@@ -8,11 +8,12 @@ from torch.nn.functional import interpolate
 
 from sightline import network
 from sightline.network import grad_cam
-from sightline.recipe.network import VGG, LeNet, MobileNetV2, ResNet, SqueezeNet
+from sightline.recipe.network import VGG, LeNet, MobileNetV2, ResNet, SqueezeNet, Swift
 
 LAST_MAPS = {
     "vgg": (VGG(widths=(8, 16), convolutions=(1, 2), hidden=(), dropout=0.2, dropout_where="classifier"), "features"),
     "resnet": (ResNet(depth=18, width=8, stem="small", dropout=0.2), "layer4"),
+    "swift": (Swift(widths=(8, 16), dropout=0.2), "stages"),
     "squeezenet": (SqueezeNet(dropout=0.2, normalization="none"), "features"),
     "mobilenet_v2": (MobileNetV2(dropout=0.2), "features"),
 }

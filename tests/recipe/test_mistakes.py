@@ -63,11 +63,11 @@ def refused(found: Any) -> str:
          "no head_units.")),
         ({"data": 3}, 'data: found 3, wanted a section with fields such as data.image_size = "auto".'),
         ({"network": "lenett"},
-         ('network: found "lenett", wanted "auto", "lenet", "vgg", "resnet", "squeezenet", "mobilenet_v2" or "timm". '
-          "Did you mean lenet?")),
+         ('network: found "lenett", wanted "auto", "lenet", "vgg", "resnet", "swift", "squeezenet", "mobilenet_v2" or '
+          '"timm". Did you mean lenet?')),
         ({"network": 3},
-         ('network: found 3, wanted "auto", "lenet", "vgg", "resnet", "squeezenet", "mobilenet_v2" or "timm", or a '
-          "table with such a name.")),
+         ('network: found 3, wanted "auto", "lenet", "vgg", "resnet", "swift", "squeezenet", "mobilenet_v2" or '
+          '"timm", or a table with such a name.')),
         ({"network": {"name": "vgg", "widths": [8, 0]}},
          "network.widths: found [8, 0], wanted a list of 1 to 8 whole numbers from 1 to 4,096."),
         ({"network": {"name": "vgg", "widths": [8, 16]}},
@@ -79,8 +79,8 @@ def refused(found: Any) -> str:
          ("network.initialization.std: xavier has no such field, but normal has. Choose network.initialization = "
          '"normal", or leave std out.')),
         ({"network": {"initialization": "heh"}},
-         ('network.initialization: found "heh", wanted "auto", "xavier", "he", "lecun", "normal" or "orthogonal". Did '
-         "you mean he?")),
+         ('network.initialization: found "heh", wanted "auto", "xavier", "he", "lecun", "normal", "orthogonal" or '
+         '"identity". Did you mean he?')),
         ({"training": {"epochs": 3, "time_budget_minutes": 2.0}},
          "training: found epochs 3 and time_budget_minutes 2; wanted one of the two: leave the other out."),
         ({"data": {"validation_fraction": 0.5, "test_fraction": 0.5}},

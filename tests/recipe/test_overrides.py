@@ -115,8 +115,8 @@ def test_all_mistakes_of_overrides_and_recipe_are_listed_at_once() -> None:
         ("optimizer.learning_rat=1", "--set optimizer.learning_rat: no such field. Did you mean learning_rate?"),
         ("network.depth=34", ('--set network.depth: auto has no such field, but resnet has. Choose network = "resnet", '
          "or leave depth out.")),
-        ("network=lenett", ('--set network: found "lenett", wanted "auto", "lenet", "vgg", "resnet", "squeezenet", '
-         '"mobilenet_v2" or "timm". Did you mean lenet?')),
+        ("network=lenett", ('--set network: found "lenett", wanted "auto", "lenet", "vgg", "resnet", "swift", '
+         '"squeezenet", "mobilenet_v2" or "timm". Did you mean lenet?')),
         ("=3", "--set =3: wanted a field and its value, such as optimizer.learning_rate=0.01."),
         ("training.epochs=", '--set training.epochs: found "", wanted "auto" or a whole number from 1 to 100,000.'),
         ("a..b=3", ("--set a: no such section. Known: data, preprocessing, augmentation, network, loss, optimizer, "

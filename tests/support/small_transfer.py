@@ -24,6 +24,7 @@ ARCHITECTURES = {
     "resnet50": recipe.ResNet(depth=50, stem="small", width=4),
     "vgg": recipe.VGG(widths=(8, 16), convolutions=(1, 2)),
     "vgg with dense layers": recipe.VGG(widths=(8, 16), convolutions=(1, 2), hidden=(12,), normalization="none"),
+    "swift": recipe.Swift(widths=(8, 16)),
     "squeezenet": recipe.SqueezeNet(normalization="none"),
     "mobilenet_v2": recipe.MobileNetV2(activation="relu6", width=0.25),
 }

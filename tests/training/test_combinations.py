@@ -20,11 +20,12 @@ ARCHITECTURES = {
     "resnet": {"name": "resnet", "width": 4, "stem": "small"},
     "squeezenet": {"name": "squeezenet"},
     "mobilenet_v2": {"name": "mobilenet_v2", "width": 0.1},
+    "swift": {"name": "swift", "widths": [4, 8], "convolutions": 3},
 }
 LARGE = ("squeezenet", "mobilenet_v2")
 """Too slow for every initialization with every rule, of which they know nothing anyway."""
-INITIALIZATIONS = ["xavier", "he", "lecun", "normal", "orthogonal"]
-RULES = ["sgd", "momentum", "nesterov", "rmsprop", "adadelta", "adam", "adamw"]
+INITIALIZATIONS = ["xavier", "he", "lecun", "normal", "orthogonal", "identity"]
+RULES = ["sgd", "momentum", "nesterov", "rmsprop", "adadelta", "adam", "adamw", "muon"]
 
 
 def pictures() -> Shard:

@@ -13,10 +13,14 @@ from sightline.training.assembly import assemble
 from sightline.training.rate_finder import SMOOTHING, first_batch, plot, sweep
 
 
+def put_together(tmp_path, **chosen):
+    prepared = prepare(survey("digits", apply_overrides(Recipe(), {**QUICK, **chosen})), cache=tmp_path)
+    return assemble(prepared, prepared.resolved, Path("nowhere"))
+
+
 @pytest.fixture
 def session(tmp_path):
-    prepared = prepare(survey("digits", apply_overrides(Recipe(), QUICK)), cache=tmp_path)
-    return assemble(prepared, prepared.resolved, Path("nowhere"))
+    return put_together(tmp_path)
 
 
 def test_everything_is_put_back(session):
@@ -27,6 +31,26 @@ def test_everything_is_put_back(session):
     assert session.state.step == 0
     assert not session.state.optimizer.state
     assert not Path("nowhere").exists()
+
+
+def test_the_running_average_is_put_back_too(tmp_path):
+    averaged = put_together(tmp_path, **{"training.weight_averaging": 0.9})
+    before = {name: each.clone() for name, each in averaged.state.average.items()}
+    sweep(averaged, steps=10, low=1e-3, high=0.1)
+    assert all(torch.equal(before[name], each) for name, each in averaged.state.average.items())
+
+
+def test_where_no_rate_lowers_the_loss_none_is_suggested(session):
+    found = sweep(session, steps=10, low=1e3, high=1e6)
+    assert found.suggested is None
+    assert plot(found).startswith(b"\x89PNG")
+
+
+def test_smoothed_targets_have_a_loss_that_cannot_be_beaten(tmp_path):
+    smoothed = put_together(tmp_path, **{"loss.label_smoothing": 0.6})
+    well = first_batch(smoothed, 0.003)
+    assert well.learned > 0.5 * well.loss
+    assert well.right
 
 
 def test_rates_grow_by_one_factor_and_losses_are_smoothed(session):

@@ -49,8 +49,8 @@ def autos(value: object, path: str = "") -> list[str]:
     st.integers(1, 5000),
     st.integers(2, 1000),
     st.booleans(),
-    st.sampled_from(["auto", "lenet", "vgg", "resnet"]),
-    st.sampled_from(["sgd", "momentum", "nesterov", "rmsprop", "adadelta", "adam", "adamw"]),
+    st.sampled_from(["auto", "lenet", "vgg", "resnet", "swift"]),
+    st.sampled_from(["sgd", "momentum", "nesterov", "rmsprop", "adadelta", "adam", "adamw", "muon"]),
     st.sampled_from(["relu", "selu", "tanh"]),
     st.sampled_from(["auto", "orthogonal"]),
     st.sampled_from([*get_args(ListedPolicy), "auto"]),
@@ -93,6 +93,7 @@ def test_explicit_choices_stay_and_have_no_reason():
         "network=vgg",
         "network.dropout=0.35",
         "network.initialization=normal",
+        "network.first_layer=whitening",
         "augmentation=none",
         "augmentation.orientation=any",
     ]

@@ -12,7 +12,7 @@ from sightline.training.events import StepEnd
 from sightline.training.loop import train
 from sightline.training.loss import balanced_weights, cross_entropy
 from sightline.training.state import begin
-from sightline.training.step import Mixture, Shard, make_step, supervised
+from sightline.training.step import Lookahead, Mixture, Shard, make_step, supervised
 
 
 def small_network(dropout: float = 0.0) -> nn.Module:
@@ -24,13 +24,22 @@ def standardize(pixels: torch.Tensor) -> torch.Tensor:
     return pixels.double() / 255
 
 
-def make(network: nn.Module, *, clip: float = 0.0, decay: float = 0.0, weights: torch.Tensor | None = None):
-    state = begin(network, torch.optim.SGD(network.parameters(), lr=0.1), averaged=decay > 0)
+def make(
+    network: nn.Module,
+    *,
+    clip: float = 0.0,
+    decay: float = 0.0,
+    lookahead: Lookahead | None = None,
+    weights: torch.Tensor | None = None,
+):
+    averaged = decay > 0 or lookahead is not None
+    state = begin(network, torch.optim.SGD(network.parameters(), lr=0.1), averaged=averaged)
     step = make_step(
         objective=supervised(network, cross_entropy(label_smoothing=0.1, class_weights=weights)),
         device="cpu",
         clip_norm=clip,
         average_decay=decay,
+        lookahead=lookahead,
         seed=0,
     )
     return state, step
@@ -137,6 +146,23 @@ def test_the_running_average_follows_its_equation():
         step(state, [pictures(10)], 0.1)
         expected = 0.9 * expected + 0.1 * network[1].weight.detach()
     torch.testing.assert_close(state.average["1.weight"], expected)
+
+
+def test_lookahead_goes_back_to_where_a_slow_copy_has_come():
+    network, alone = small_network(), small_network()
+    state, step = make(network, lookahead=Lookahead(steps=3, share=0.4))
+    plain, unaware = make(alone)
+    slow = network[1].weight.detach().clone()
+    for number in range(1, 8):
+        step(state, [pictures(10)], 0.1)
+        unaware(plain, [pictures(10)], 0.1)
+        if number % 3 == 0:
+            slow = slow + 0.4 * (alone[1].weight.detach() - slow)
+            torch.testing.assert_close(network[1].weight.detach(), slow)
+            alone.load_state_dict(network.state_dict())
+        else:
+            torch.testing.assert_close(network[1].weight, alone[1].weight)
+        torch.testing.assert_close(state.judged()["1.weight"], slow)
 
 
 def test_balanced_weights_make_classes_equal_and_keep_the_mean():

@@ -26,10 +26,11 @@ def command(
     """
     from sightline.comparison.cure import compare, prescribe
     from sightline.recipe import as_overrides
-    from sightline.training.resume import pictures_of
+    from sightline.training.resume import folder_of, pictures_of
     from sightline.training.watching import history_of
 
-    found = prescribe(history_of(run), only)
+    history = history_of(run)
+    found = prescribe(history, only)
     for finding in found.left:
         click.echo(f"Not cured by a recipe: {finding.code}. {finding.says}")
     if not found.cures:
@@ -46,13 +47,25 @@ def command(
         raise click.UsageError(f"{run} does not say where its pictures are; give their place after it.")
     from sightline.cli.under_way import begin
 
-    place = out or f"{run}-cured"
-    begin(pictures, found.recipe, out=place, overwrite=overwrite, resume=False, print_recipe=False, quiet=quiet)
+    place = out or f"{run.resolve()}-cured"
+    if Path(place).resolve() == run.resolve():
+        raise click.UsageError(f"--out {place} is the run itself; wanted another place, so that both can be compared.")
+    begin(
+        pictures,
+        found.recipe,
+        out=place,
+        overwrite=overwrite,
+        resume=False,
+        print_recipe=False,
+        quiet=quiet,
+        folder=folder_of(run),
+    )
     cured = compare(run, Path(place))
     for says, codes in (("Gone", cured.gone), ("Still there", cured.stayed), ("New", cured.new)):
         if codes:
             click.echo(f"{says}: {', '.join(codes)}")
     if cured.after is not None:
-        before = "the training broke down" if cured.before is None else f"{cured.before:.2%}"
+        broken = "the training broke down" if history.failure else "the training had not ended"
+        before = broken if cured.before is None else f"{cured.before:.2%}"
         gain = "" if cured.before is None else f" ({100 * (cured.after - cured.before):+.2f} points)"
         click.echo(f"Accuracy on {cured.side}: before {before}, after {cured.after:.2%}{gain}")

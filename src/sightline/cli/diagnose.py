@@ -51,7 +51,8 @@ def command(run: Path, form: str) -> None:
     if earlier:
         names = ", ".join(f"{each.code} (step {each.step:,})" for each in earlier)
         click.echo(f"Seen on the way, and no longer: {names}")
-    click.echo(_summary(run, findings, looked=bool(history.probes or history.epochs), step=history.step))
+    looked = bool(history.probes or history.epochs)
+    click.echo(_summary(run, findings, looked=looked, probed=bool(history.probes), step=history.step))
 
 
 def _show(finding: Finding) -> None:
@@ -66,9 +67,14 @@ def _show(finding: Finding) -> None:
     click.echo()
 
 
-def _summary(run: Path, findings: tuple[Finding, ...], *, looked: bool, step: int) -> str:
+def _summary(run: Path, findings: tuple[Finding, ...], *, looked: bool, probed: bool, step: int) -> str:
     if not looked:
         return "Nothing was seen yet: the training has not come to its first probe."
+    if not findings and not probed:
+        return (
+            f"Nothing is wrong with its losses and accuracies up to step {step:,}. Layers, gradients and steps were "
+            "not probed (training.diagnosis = false)."
+        )
     if not findings:
         return f"Nothing is wrong with it, as far as {step:,} steps tell."
     if any(each.change for each in findings if each.severity != "note"):

@@ -31,6 +31,7 @@ def command(
             "usual rate is five times that from scratch."
         )
     from sightline.cli.display import Display
+    from sightline.recipe.choices import settled
 
     display = Display(quiet=False)
     display.hello()
@@ -43,7 +44,7 @@ def command(
         prepared = prepare(survey(source, recipe, progress=display.progress), progress=display.progress)
         session = assemble(prepared, prepared.resolved, Path(out).parent, progress=display.progress)
         found = sweep(session, steps=steps, low=low, high=high)
-        batch = first_batch(session, found.suggested)
+        batch = first_batch(session, found.suggested or settled(session.recipe.optimizer.learning_rate))
     chosen = session.recipe.optimizer
     click.echo(
         f"First batch: loss {batch.loss:.3f} at the start (guessing has {batch.guessing:.3f}), {batch.learned:.3f} "
@@ -54,6 +55,9 @@ def command(
             "It was not learned by heart, as any network that works can: look at rate, initialization and labels."
         )
     write_whole(Path(out), plot(found))
-    click.echo(f"The loss was lowest at a rate of {found.lowest:.2g}. The recipe has {chosen.learning_rate:g}.")
-    click.echo(f"Suggested: --set optimizer.learning_rate={found.suggested:g}")
+    if found.suggested is None:
+        click.echo(f"The loss fell at no rate from {low:g} to {high:g}: look at initialization, inputs and labels.")
+    else:
+        click.echo(f"The loss was lowest at a rate of {found.lowest:.2g}. The recipe has {chosen.learning_rate:g}.")
+        click.echo(f"Suggested: --set optimizer.learning_rate={found.suggested:g}")
     click.echo(f"Plot: {out}")

@@ -70,8 +70,19 @@ def begin(
     resume: bool,
     print_recipe: bool,
     quiet: bool,
+    folder: Path | None = None,
 ) -> None:
     """Begin a run, or go on with the one that is there, or print what its recipe comes to.
+
+    Args:
+        source: what is trained on.
+        recipe: as it was asked for.
+        out: the run's directory.
+        overwrite: take the place of an earlier run there.
+        resume: go on with an earlier one where there is one.
+        print_recipe: print the resolved recipe, and train nothing.
+        quiet: print only the result.
+        folder: where relative paths in the recipe begin; None for the current one.
 
     Raises:
         UsageError: options that do not go together.
@@ -111,7 +122,7 @@ def begin(
 
     require(recipe)
     with made(out, source=source, overwrite=overwrite) as path, display:
-        surveyed = survey(source, recipe, progress=display.progress)
+        surveyed = survey(source, recipe, progress=display.progress, folder=folder)
         display.survey(surveyed)
         prepared = prepare(surveyed, progress=display.progress)
         display.prepared(prepared)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.diagnosis import Finding, History, diagnose
-from sightline.errors import RecipeError
+from sightline.errors import DataError, RecipeError
 from sightline.recipe import Recipe, apply_overrides
 from sightline.training.watching import history_of
 
@@ -38,7 +38,7 @@ class Cured:
     side: str
     """Which pictures both were judged on: test, or validation where none are held out for a test; empty for none."""
     before: float | None
-    """Accuracy; None where the training broke down."""
+    """Accuracy; None where the training did not come to its end."""
     after: float | None
 
 
@@ -48,11 +48,18 @@ def prescribe(history: History, only: Sequence[str] = ()) -> Prescription:
     Args:
         history: of the run.
         only: codes of the findings to cure; none for all but notes.
+
+    Raises:
+        DataError: one of the codes is not among the findings.
     """
     change: dict[str, Any] = {}
     cures: list[Finding] = []
     left: list[Finding] = []
-    for finding in diagnose(history):
+    found = diagnose(history)
+    if unknown := sorted(set(only) - {each.code for each in found}):
+        there = ", ".join(each.code for each in found) or "nothing"
+        raise DataError(f"{', '.join(unknown)}: not found in this run; its diagnosis has {there}.")
+    for finding in found:
         if finding.code not in only if only else finding.severity not in WORTH:
             continue
         wanted = {name: value for name, value in finding.change.items() if name not in change}

@@ -20,7 +20,12 @@ def norm(tensors: Sequence[Tensor]) -> float:
 
 def dot(first: Gradients, second: Gradients) -> float:
     """Return the scalar product, in float64, over the names of the first."""
-    return float(sum((each.double() * second[name].double()).sum() for name, each in first.items()))
+    return float(sum((_wide(each) * _wide(second[name])).sum() for name, each in first.items()))
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """Return a tensor in float64; on the processor where its device has none."""
+    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
 
 
 def disagreement(first: Tensor, second: Tensor) -> float:

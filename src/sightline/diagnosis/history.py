@@ -36,6 +36,7 @@ class History:
     start: Line = field(default_factory=dict)
     probes: list[Line] = field(default_factory=list)
     epochs: list[Line] = field(default_factory=list)
+    """All but the last without their confusion matrices, which grow with the square of the number of classes."""
     stages: list[Line] = field(default_factory=list)
     found: list[Line] = field(default_factory=list)
     failure: Line = field(default_factory=dict)
@@ -51,6 +52,8 @@ class History:
             case "probe":
                 self.probes.append(line)
             case "epoch":
+                if self.epochs:
+                    self.epochs[-1] = _without_confusion(self.epochs[-1])
                 self.epochs.append(line)
             case "stage":
                 self.stages.append(line)
@@ -118,3 +121,10 @@ class History:
     def training(self, name: str) -> list[tuple[int, float]]:
         """Return `loss` or `accuracy` of the training pictures by epoch, as seen while the weights changed."""
         return [(int(each["epoch"]), float(each[f"training_{name}"])) for each in self.epochs]
+
+
+def _without_confusion(epoch: Line) -> Line:
+    validation = epoch.get("validation")
+    if not validation:
+        return epoch
+    return {**epoch, "validation": {name: value for name, value in validation.items() if name != "confusion"}}

@@ -20,7 +20,7 @@ def probed(step: int, steps: int) -> bool:
 
         max(200, ⌈n_t / 50⌉)
 
-    so that probes, which cost up to two steps each, stay about a hundredth of the training.
+    so that probes, which cost up to two steps each, stay about a hundredth of a training of some hundred steps or more.
 
     Args:
         step: 1 for the first.

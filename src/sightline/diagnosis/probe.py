@@ -28,7 +28,8 @@ FEWEST_HALVED = 8
 class Probe:
     """Looks at a network before and after one step, always on the same pictures. Neither changes a bit of it.
 
-    `loss` and `loss_after` are of the first half of them, which is enough to tell what a step did; all else is of all.
+    `loss`, `loss_after` and what is told of activations, normalizations and the outputs of layers are of the first half
+    of the pictures, which is enough to tell; gradients, scores and inference are of all of them.
 
     Args:
         network: in training.

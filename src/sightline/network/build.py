@@ -17,6 +17,7 @@ from sightline.network.lenet import LeNet
 from sightline.network.mobilenet import MobileNetV2
 from sightline.network.resnet import ResNet
 from sightline.network.squeezenet import SqueezeNet
+from sightline.network.swift import Swift
 from sightline.network.timm_backbone import TimmBackbone, restore_constants
 from sightline.network.vgg import VGG
 from sightline.recipe import network as recipe
@@ -45,7 +46,11 @@ def build(network: recipe.Network, *, channels: int, classes: int, image_size: t
     # Where the caller is on the meta device itself, there are no numbers yet.
     if torch.get_default_device().type != "meta":
         restore_constants(module)
-    return _zeroed(module)
+    module = _zeroed(module)
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = network.running_share
+    return module
 
 
 def build_scheme(network: recipe.Network) -> Scheme:
@@ -68,6 +73,8 @@ def build_scheme(network: recipe.Network) -> Scheme:
             return partial(schemes.normal, std=std)
         case recipe.Orthogonal(gain=gain):
             return partial(schemes.orthogonal, gain=GAINS[activation] if gain == "auto" else gain)
+        case recipe.Identity():
+            return schemes.identity
         case recipe.AutoInitialization():
             raise ValueError('found initialization "auto" where a resolved one was wanted: resolve the recipe first')
 
@@ -130,6 +137,21 @@ def _assemble(network: recipe.Network, channels: int, classes: int, image_size: 
                 head=head,
                 head_units=network.head_units,
             )
+        case recipe.Swift():
+            return Swift(
+                channels=channels,
+                classes=classes,
+                image_size=image_size,
+                widths=network.widths,
+                convolutions=network.convolutions,
+                activation=network.activation,
+                normalization=network.normalization,
+                pooling=network.pooling,
+                unit_dropout=unit_dropout,
+                map_dropout=map_dropout,
+                head=head,
+                head_units=network.head_units,
+            )
         case recipe.SqueezeNet():
             return SqueezeNet(
                 channels=channels,
@@ -174,7 +196,7 @@ def _zeroed(module: nn.Module) -> nn.Module:
     # Module.to_empty would do, but it imports torch's compiler, which takes longer than all the rest.
     for layer in module.modules():
         for name, parameter in layer.named_parameters(recurse=False):
-            setattr(layer, name, nn.Parameter(torch.zeros(parameter.shape)))
+            setattr(layer, name, nn.Parameter(torch.zeros(parameter.shape), parameter.requires_grad))
         for name, buffer in layer.named_buffers(recurse=False):
             if buffer.is_meta:
                 setattr(layer, name, torch.zeros(buffer.shape, dtype=buffer.dtype))

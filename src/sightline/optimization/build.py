@@ -11,8 +11,9 @@ from sightline.optimization.adadelta import adadelta
 from sightline.optimization.adam import adam
 from sightline.optimization.adamw import adamw
 from sightline.optimization.momentum import momentum
+from sightline.optimization.muon import muon
 from sightline.optimization.nesterov import nesterov
-from sightline.optimization.parameter_groups import parameter_groups
+from sightline.optimization.parameter_groups import NORMALIZATIONS, parameter_groups
 from sightline.optimization.rmsprop import rmsprop
 from sightline.optimization.sgd import sgd
 from sightline.recipe import optimizer as recipe
@@ -36,8 +37,12 @@ def build(
         ValueError: the learning rate is still "auto", or nothing in `module` can be trained.
     """
     rate = settled(section.learning_rate)
+    head = head_of(module)
     groups = parameter_groups(
-        module, weight_decay=section.weight_decay, decayed=section.decayed, rate_factors=rate_factors or {}
+        module,
+        weight_decay=section.weight_decay,
+        decayed=section.decayed,
+        rate_factors=_factors(section, module, head, rate_factors or {}),
     )
     if not groups:
         raise ValueError("found no trainable parameter; wanted at least one with requires_grad")
@@ -63,6 +68,48 @@ def build(
                 epsilon=section.epsilon,
                 fused=fused,
             )
+        case recipe.Muon():
+            hidden = {name for name, _ in module.named_parameters()} - head - _normalizing(module)
+            return muon(
+                groups,
+                is_matrix=lambda name, parameter: name in hidden and parameter.ndim >= 2,
+                learning_rate=rate,
+                momentum=section.momentum,
+                iterations=section.iterations,
+                rest_momentum=section.rest_momentum,
+            )
+
+
+def head_of(module: nn.Module) -> set[str]:
+    """Return the names of the parameters of the last layers; without a stated head, of the last layer with a weight."""
+    inside: str | None = getattr(module, "HEAD", None)
+    names = [name for name, _ in module.named_parameters()]
+    if inside is None:
+        weights = [name for name, parameter in module.named_parameters() if parameter.ndim >= 2]
+        inside = weights[-1].rpartition(".")[0] if weights else ""
+    return {name for name in names if name.rpartition(".")[0] == inside or name.startswith(f"{inside}.")}
+
+
+def _factors(
+    section: recipe.OptimizerChoices, module: nn.Module, head: set[str], given: Mapping[str, float]
+) -> dict[str, float]:
+    """Return what the rate of each parameter is multiplied by, where that is not 1."""
+    if section.bias_rate == section.head_rate == 1.0:
+        return dict(given)
+    found = {}
+    for name, _ in module.named_parameters():
+        factor = given.get(name, 1.0) * (section.head_rate if name in head else 1.0)
+        found[name] = factor * (section.bias_rate if name.endswith("bias") else 1.0)
+    return found
+
+
+def _normalizing(module: nn.Module) -> set[str]:
+    return {
+        f"{place}.{name}" if place else name
+        for place, part in module.named_modules()
+        if isinstance(part, NORMALIZATIONS)
+        for name, _ in part.named_parameters(recurse=False)
+    }
 
 
 def fusible(module: nn.Module) -> bool | None:

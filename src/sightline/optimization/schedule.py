@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from sightline.errors import RecipeError
-from sightline.recipe.optimizer import Constant, Cosine, OneCycle, Schedule, Step
+from sightline.recipe.optimizer import Constant, Cosine, Linear, OneCycle, Schedule, Step, Triangular
 
 
 def constant(progress: float) -> float:  # noqa: ARG001 - every schedule takes the progress
@@ -110,6 +110,58 @@ def one_cycle(progress: float, *, rise: float = 0.25, start: float = 0.04, final
     return _along_half_a_cosine(1.0, final, (progress - rise) / (1.0 - rise))
 
 
+def linear(progress: float, *, final: float = 0.0) -> float:
+    """Linear decay: the rate falls in equal parts.
+
+    At progress p, from 0 at the first step to 1 at the last:
+
+        factor(p) = 1 + (final − 1) · p
+
+    Args:
+        progress: share of the training behind us (p), 0 to 1.
+        final: last rate as a share of the first, 0 to 1.
+
+    Returns:
+        Factor on the base rate.
+
+    Torch: torch.optim.lr_scheduler.LinearLR with start_factor 1, end_factor final and total_iters = steps − 1.
+
+    Slides: not in the slides.
+
+    Source: Defazio et al., Optimal linear decay learning rate schedules and further refinements (2023,
+        arXiv:2310.07831).
+    """
+    return 1.0 + (final - 1.0) * progress
+
+
+def triangular(progress: float, *, rise: float = 0.2, start: float = 0.2, final: float = 0.0) -> float:
+    """Triangle: the rate rises in equal parts to its peak, then falls in equal parts.
+
+    At progress p, from 0 at the first step to 1 at the last:
+
+        factor(p) = start + (1 − start) · p / rise                 for p < rise
+        factor(p) = 1 + (final − 1) · (p − rise) / (1 − rise)      for p ≥ rise
+
+    Args:
+        progress: share of the training behind us (p), 0 to 1.
+        rise: share of the training in which the rate rises, in (0, 1).
+        start: first rate as a share of the peak, 0 to 1.
+        final: last rate as a share of the peak, 0 to 1.
+
+    Returns:
+        Factor on the base rate, which is the peak.
+
+    Torch: torch.optim.lr_scheduler.CyclicLR with one cycle; its up and down are counted in steps.
+
+    Slides: not in the slides.
+
+    Source: Smith, Cyclical learning rates for training neural networks (WACV 2017, arXiv:1506.01186).
+    """
+    if progress < rise:
+        return start + (1.0 - start) * progress / rise
+    return linear((progress - rise) / (1.0 - rise), final=final)
+
+
 def warm_up(step: int, *, steps: int) -> float:
     """Warm-up: the rate rises in equal parts from near 0 to where the schedule proper begins.
 
@@ -170,6 +222,10 @@ def _factor(schedule: Schedule, progress: float) -> float:
             return cosine(progress, final=schedule.final)
         case OneCycle():
             return one_cycle(progress, rise=schedule.rise, start=schedule.start, final=schedule.final)
+        case Linear():
+            return linear(progress, final=schedule.final)
+        case Triangular():
+            return triangular(progress, rise=schedule.rise, start=schedule.start, final=schedule.final)
 
 
 def _along_half_a_cosine(begin: float, end: float, share: float) -> float:

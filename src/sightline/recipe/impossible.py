@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sightline.recipe.network import VGG, MobileNetV2, ResNet, Timm
 from sightline.recipe.operations import NEEDS_COLOR, Operation
+from sightline.recipe.training import LOOKAHEAD_SHARE
 
 if TYPE_CHECKING:
     from sightline.recipe.recipe import Recipe
@@ -153,6 +154,34 @@ def hidden_layers_twice(recipe: Recipe) -> str | None:
     )
 
 
+def slow_weights_twice(recipe: Recipe) -> str | None:
+    """A running average and the slow copy of lookahead are judged in place of the weights, but only one can be."""
+    training = recipe.training
+    if not training.lookahead:
+        if training.lookahead_share == LOOKAHEAD_SHARE:
+            return None
+        return (
+            f"training.lookahead_share: found {training.lookahead_share:g} without training.lookahead, so that there "
+            "is no way to go back; wanted lookahead too, or neither."
+        )
+    if training.weight_averaging == 0:
+        return None
+    return (
+        f"training.lookahead: found {training.lookahead} together with weight_averaging {training.weight_averaging:g}, "
+        "which both keep a slow copy of the weights; wanted one of them."
+    )
+
+
+def filters_from_two_places(recipe: Recipe) -> str | None:
+    """Weights that are transferred have a first layer."""
+    if recipe.network.first_layer != "whitening" or not recipe.transfer.weights:
+        return None
+    return (
+        'network.first_layer: found "whitening" together with transfer.weights, which have filters already; wanted '
+        '"drawn", or no weights.'
+    )
+
+
 def units_of_no_layer(recipe: Recipe) -> str | None:
     """Only the hidden head has units to be counted."""
     network = recipe.network
@@ -192,6 +221,8 @@ PAIRS: tuple[Callable[[Recipe], str | None], ...] = (
     decayed_by_nothing,
     transfer_without_weights,
     hidden_layers_twice,
+    filters_from_two_places,
+    slow_weights_twice,
     units_of_no_layer,
     what_timm_decides,
 )

@@ -11,10 +11,15 @@ from sightline.recipe.choices import Auto, Choices, named
 ActivationName = Literal["sigmoid", "tanh", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu"]
 Width = Annotated[int, Field(ge=1, le=4096)]
 Distribution = Literal["normal", "uniform"]
+ACTIVATION = "Non-linearity after every hidden layer."
+RUNNING = (
+    "Weight of a new batch in the running statistics of batch normalization (torch's momentum); short trainings on "
+    "large batches want more."
+)
 
 
 class AutoInitialization(Choices):
-    """Chosen from the activation: He for rectifiers, LeCun for SELU, Xavier for sigmoid and tanh."""
+    """By the activation: He for rectifiers, LeCun for SELU, Xavier for sigmoid and tanh; identity for swift."""
 
     name: Literal["auto"] = "auto"
 
@@ -57,8 +62,14 @@ class Orthogonal(Choices):
     )
 
 
+class Identity(Choices):
+    """Convolutions hand on what they get, as far as they have a map for it; the rest is drawn small (Dirac)."""
+
+    name: Literal["identity"] = "identity"
+
+
 Initialization = Annotated[
-    Annotated[AutoInitialization | Xavier | He | LeCun | Normal | Orthogonal, Field(discriminator="name")],
+    Annotated[AutoInitialization | Xavier | He | LeCun | Normal | Orthogonal | Identity, Field(discriminator="name")],
     BeforeValidator(named("auto")),
 ]
 
@@ -66,7 +77,12 @@ Initialization = Annotated[
 class NetworkChoices(Choices):
     """What every architecture lets you choose."""
 
-    activation: ActivationName = Field(default="relu", description="Non-linearity after every hidden layer.")
+    activation: ActivationName = Field(default="relu", description=ACTIVATION)
+    first_layer: Auto | Literal["drawn", "whitening"] = Field(
+        default="auto",
+        description="Where the first filters come from. drawn: the initialization; whitening: the training pictures, "
+        "whose patches they decorrelate, and they stay so. auto: whitening for swift, otherwise drawn.",
+    )
     initialization: Initialization = Field(
         default_factory=AutoInitialization, description="How weights start; biases start at 0."
     )
@@ -74,6 +90,7 @@ class NetworkChoices(Choices):
         default="batch",
         description="batch over the batch and the picture; group within each picture, for small batches.",
     )
+    running_share: Annotated[float, Field(gt=0, le=1)] = Field(default=0.1, description=RUNNING)
     dropout: Auto | Annotated[float, Field(ge=0, lt=1, title="a probability")] = Field(
         default="auto", description="Probability to DROP a unit (not to keep it). auto: by the amount of data."
     )
@@ -152,6 +169,20 @@ class ResNet(NetworkChoices):
     )
 
 
+class Swift(NetworkChoices):
+    """Plain, and fast to train: whitened patches, few stages that pool early, after Jordan 2024."""
+
+    name: Literal["swift"] = "swift"
+    widths: tuple[Width, ...] = Field(
+        default=(64, 256, 256), strict=False, min_length=1, max_length=8, description="Number of maps in each stage."
+    )
+    convolutions: Annotated[int, Field(ge=1, le=8)] = Field(
+        default=2, description="Number of 3×3 convolutions in each stage; from 3 on, the later ones are a residual."
+    )
+    activation: ActivationName = Field(default="gelu", description=ACTIVATION)
+    running_share: Annotated[float, Field(gt=0, le=1)] = Field(default=0.4, description=RUNNING)
+
+
 class SqueezeNet(NetworkChoices):
     """Few weights, after Iandola et al. 2016 (version 1.1). Parameters are named as in torchvision."""
 
@@ -182,6 +213,8 @@ class Timm(NetworkChoices):
 
 
 Network = Annotated[
-    Annotated[AutoNetwork | LeNet | VGG | ResNet | SqueezeNet | MobileNetV2 | Timm, Field(discriminator="name")],
+    Annotated[
+        AutoNetwork | LeNet | VGG | ResNet | Swift | SqueezeNet | MobileNetV2 | Timm, Field(discriminator="name")
+    ],
     BeforeValidator(named("auto")),
 ]

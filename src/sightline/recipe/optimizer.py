@@ -10,6 +10,7 @@ from sightline.recipe.choices import Auto, Choices, named
 
 Rate = Auto | Annotated[float, Field(gt=0, le=100)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
+Factor = Annotated[float, Field(gt=0, le=1e6)]
 RATE = "Step length; the peak where a schedule varies it. auto: the rule's usual value at the batch size."
 
 
@@ -33,6 +34,8 @@ class OptimizerChoices(Choices):
         default="weights", description="weights: never biases and normalization (usual); all: every parameter."
     )
     clip_norm: float = Field(default=0.0, ge=0, description="Largest norm of the whole gradient; 0 does not clip.")
+    bias_rate: Factor = Field(default=1.0, description="Factor on the rate of biases and of normalization's shifts.")
+    head_rate: Factor = Field(default=1.0, description="Factor on the rate of the last layers.")
 
 
 class Sgd(OptimizerChoices):
@@ -104,9 +107,27 @@ class AdamW(AdamChoices):
     )
 
 
+class Muon(OptimizerChoices):
+    """Nesterov's velocity, its matrices made orthogonal: every direction is as long (Jordan et al. 2024)."""
+
+    name: Literal["muon"] = "muon"
+    learning_rate: Rate = Field(default="auto", description=RATE)
+    momentum: Decay = Field(default=0.6, description="ρ, the share of a matrix's velocity that stays.")
+    iterations: int = Field(
+        default=3, ge=1, le=20, description="Newton–Schulz iterations; more make it more exactly orthogonal."
+    )
+    rest_momentum: Decay = Field(
+        default=0.85, description="ρ of what is no hidden matrix: biases, normalization and the last layers."
+    )
+    head_rate: Factor = Field(default=0.1, description="Factor on the rate of the last layers.")
+    weight_decay: float = Field(
+        default=0.0, ge=0, le=10, description="Share of a weight, times the rate, removed each step; no matrix decays."
+    )
+
+
 Optimizer = Annotated[
     Annotated[
-        Sgd | Momentum | Nesterov | RmsProp | Adadelta | Adam | AdamW,
+        Sgd | Momentum | Nesterov | RmsProp | Adadelta | Adam | AdamW | Muon,
         Field(discriminator="name"),
     ],
     BeforeValidator(named("adamw")),
@@ -156,6 +177,23 @@ class OneCycle(ScheduleChoices):
     final: float = Field(default=1e-4, ge=0, le=1, description="Last rate as a share of the peak.")
 
 
+class Linear(ScheduleChoices):
+    """Straight down from the rate to `final` times it."""
+
+    name: Literal["linear"] = "linear"
+    final: float = Field(default=0.0, ge=0, le=1, description="Last rate as a share of the first.")
+
+
+class Triangular(ScheduleChoices):
+    """Straight up to the rate, then straight down (Smith 2017)."""
+
+    name: Literal["triangular"] = "triangular"
+    rise: float = Field(default=0.2, gt=0, lt=1, description="Share of the training in which the rate rises.")
+    start: float = Field(default=0.2, ge=0, le=1, description="First rate as a share of the peak.")
+    final: float = Field(default=0.0, ge=0, le=1, description="Last rate as a share of the peak.")
+
+
 Schedule = Annotated[
-    Annotated[Constant | Step | Cosine | OneCycle, Field(discriminator="name")], BeforeValidator(named("one_cycle"))
+    Annotated[Constant | Step | Cosine | OneCycle | Linear | Triangular, Field(discriminator="name")],
+    BeforeValidator(named("one_cycle")),
 ]

@@ -30,6 +30,7 @@ USUAL_RATES = {
     "adadelta": UsualRate(1.0, 0.1, 10.0, "none"),
     "adam": UsualRate(3e-3, 1e-5, 1e-2, "root"),
     "adamw": UsualRate(3e-3, 1e-5, 1e-2, "root"),
+    "muon": UsualRate(0.06, 1e-3, 1.0, "root"),
 }
 
 

@@ -8,6 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from sightline.recipe.choices import Auto, Choices
 
+LOOKAHEAD_SHARE = 0.5
+
 
 class Training(Choices):
     """Length, batches, numbers and device."""
@@ -40,6 +42,12 @@ class Training(Choices):
     )
     weight_averaging: float = Field(
         default=0.0, ge=0, lt=1, description="Decay per step of the running average of weights (EMA); 0: none."
+    )
+    lookahead: int = Field(
+        default=0, ge=0, le=10_000, description="Steps after which the weights go back part of their way; 0: never."
+    )
+    lookahead_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=LOOKAHEAD_SHARE, description="Share of the way that is kept, by the slow copy that is judged."
     )
     deterministic: bool = Field(default=True, description="Only operations that give the same bits each time.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="auto: cuda, then mps, then cpu.")

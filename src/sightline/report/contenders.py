@@ -66,7 +66,7 @@ class Comparison:
     """What is told of all of them."""
 
     side: str
-    """Test, or validation where not all have test pictures; empty where nothing was judged."""
+    """What most of them were judged on, of these test before validation; empty where nothing was judged."""
     contenders: tuple[Contender, ...]
     groups: tuple[str, ...]
     """Letters of the runs that were judged on the same pictures."""

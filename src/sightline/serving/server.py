@@ -99,6 +99,8 @@ async def _serve(following: Following, listening: socket.socket, host: str, read
     ready(Address(host, listening.getsockname()[1]))
     await server.serve(sockets=[listening])
     await task
+    # A signal that ended it cancels this task; where nothing is waited for any more, that would not be noticed.
+    await asyncio.sleep(0)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -53,6 +53,8 @@ class View:
     says: str
     """The state in words."""
     page: bytes
+    at_work: bool = False
+    """Whether a process is at work in the run."""
 
     @property
     def tag(self) -> str:
@@ -61,8 +63,8 @@ class View:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come."""
-        return self.state in ("finished", "failed")
+        """Whether nothing more will come: a process at work is about to take the place of a run that is over."""
+        return self.state in ("finished", "failed") and not self.at_work
 
     def event(self, kind: str = "message") -> bytes:
         """Return the view as an event of `text/event-stream`, without its page."""
@@ -77,13 +79,14 @@ def look(path: Path) -> View:
     Raises:
         DataError: `path` is no run, or its files cannot be read.
     """
-    if not (path / directory.RECIPE).is_file() and directory.at_work(path):
+    at_work = directory.at_work(path)
+    if not (path / directory.RECIPE).is_file() and at_work:
         says = "the pictures are being read"
         page = WAITING.format(name=html.escape(path.resolve().name), says=says)
-        return View("preparing", says, page.encode())
+        return View("preparing", says, page.encode(), at_work)
     story = report.read(path)
     state, says = _standing(story)
-    return View(state, says, report.render(story, live=says).encode())
+    return View(state, says, report.render(story, live=says).encode(), at_work)
 
 
 @dataclass(frozen=True)

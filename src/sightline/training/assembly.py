@@ -23,12 +23,13 @@ from sightline.training.budget import epochs_within, seconds_per_step
 from sightline.training.feed import AHEAD, Feed
 from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
 from sightline.training.memory import FEWEST, OF_ALL
+from sightline.training.numerics import numerics
 from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved, with_batch_size, with_epochs
 from sightline.training.session import Session
 from sightline.training.stage import Stage
 from sightline.training.state import begin
-from sightline.training.step import Forward, Objective, Standardize, Step, in_bfloat16, make_step, supervised
+from sightline.training.step import Forward, Lookahead, Objective, Standardize, Step, in_bfloat16, make_step, supervised
 from sightline.training.transfer_stages import TransferStages
 from sightline.training.watching import Observer, watch_of
 from sightline.transfer_learning import Fit, fit
@@ -140,6 +141,7 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Pr
             device=device,
             clip_norm=recipe.optimizer.clip_norm,
             average_decay=training.weight_averaging,
+            lookahead=Lookahead(training.lookahead, training.lookahead_share) if training.lookahead else None,
             seed=training.seed,
             l2_sp=l2_sp,
         )
@@ -170,7 +172,7 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Pr
                 mode=lambda _: _train(made),
             ),
         )
-    state = begin(made, stages[0].begin(), averaged=training.weight_averaging > 0)
+    state = begin(made, stages[0].begin(), averaged=training.weight_averaging > 0 or training.lookahead > 0)
     session = Session(prepared, resolved, path, state, feed, forward, stages, exact=training.deterministic)
     if training.diagnosis:
         session.watch = Observer(watch_of(session, lowered(made), loss))
@@ -186,7 +188,19 @@ def _network(prepared: Prepared, recipe: Recipe) -> tuple[nn.Module, Fit | None]
         image_size=prepared.height_width,
     )
     network.initialize(made, network.build_scheme(recipe.network), seed=recipe.training.seed)
+    if recipe.network.first_layer == "whitening":
+        _whiten(made, prepared, recipe)
     return made, None if prepared.weights is None else fit(made, prepared.weights)
+
+
+def _whiten(made: nn.Module, prepared: Prepared, recipe: Recipe) -> None:
+    """Give the first layer its filters from training pictures; the first ones by content are as good as drawn ones."""
+    training = recipe.training
+    shown = np.sort(prepared.split.train)[: network.pictures_to_see(*prepared.height_width)]
+    # With the threads of the training: sums in another order would have other last bits.
+    with numerics(threads=settled(training.threads), deterministic=training.deterministic, device="cpu"):
+        pixels = torch.from_numpy(prepared.pixels.gather(shown))
+        network.whiten(made, preprocessing.module(prepared.statistics)(pixels))
 
 
 def _standardize(prepared: Prepared, device: str, *, channels_last: bool) -> Standardize:

@@ -49,5 +49,6 @@ def predict(logits: Logits, gather: Gather, records: NDArray[np.int64], *, batch
     for start in range(0, len(records), batch_size):
         pixels = torch.from_numpy(gather(records[start : start + batch_size]))
         with torch.inference_mode():
-            found.append(torch.log_softmax(logits(pixels).double(), dim=1).cpu().numpy())
+            # On the processor: not every device has float64.
+            found.append(torch.log_softmax(logits(pixels).cpu().double(), dim=1).numpy())
     return np.concatenate(found)

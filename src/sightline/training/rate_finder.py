@@ -34,7 +34,8 @@ class Sweep:
     rates: tuple[float, ...]
     losses: tuple[float, ...]
     """Running mean, freed of its bias, of the loss before each step."""
-    suggested: float
+    suggested: float | None
+    """None where the loss did not fall at any rate."""
     lowest: float
     """Rate at which the running mean was the lowest."""
 
@@ -52,11 +53,17 @@ class FirstBatch:
     learned: float
     """Loss of the same batch after some steps on it alone."""
     steps: int
+    smoothing: float
+    """Share of the targets that is spread over all classes, below whose entropy no loss can fall."""
 
     @property
     def right(self) -> bool:
-        """Whether the batch was learned by heart."""
-        return self.learned < 0.5 * self.loss and self.shuffled > self.learned
+        """Whether the batch was learned by heart: half of what there is to learn, and of these labels."""
+        classes = round(math.exp(self.guessing))
+        other = self.smoothing / classes
+        spread = [1.0 - self.smoothing + other, *[other] * (classes - 1)]
+        least = -sum(share * math.log(share) for share in spread if share > 0)
+        return self.learned - least < 0.5 * (self.loss - least) and self.shuffled > self.learned
 
 
 def sweep(session: Session, *, steps: int = STEPS, low: float = LOWEST, high: float = HIGHEST) -> Sweep:
@@ -89,8 +96,8 @@ def sweep(session: Session, *, steps: int = STEPS, low: float = LOWEST, high: fl
             if judged.fault or not math.isfinite(smooth) or (found and smooth > BURST * min(found)):
                 break
             found.append(smooth)
-    if not found:
-        return Sweep((), (), low, low)
+    if not found or min(found) >= found[0]:
+        return Sweep(tuple(rates[: len(found)].tolist()), tuple(found), None, low)
     half = (found[0] + min(found)) / 2.0
     suggested = float(rates[int(np.argmax(np.array(found) <= half))])
     lowest = float(rates[int(np.argmin(found))])
@@ -116,7 +123,8 @@ def first_batch(session: Session, rate: float, *, steps: int = OVERFIT_STEPS) ->
         others = [Shard(shard.inputs, shard.labels.roll(1), shard.mixture) for shard in shards]
         shuffled = session.stage.step(session.state, others, 0.0).loss
     guessing = math.log(len(session.prepared.catalogue.class_names))
-    return FirstBatch(losses[0], guessing, shuffled, losses[-1], steps)
+    smoothing = session.recipe.loss.label_smoothing
+    return FirstBatch(losses[0], guessing, shuffled, losses[-1], steps, smoothing)
 
 
 def plot(found: Sweep) -> bytes:
@@ -126,11 +134,12 @@ def plot(found: Sweep) -> bytes:
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     axes.semilogx(found.rates, found.losses, color="#0b6fb8")
-    axes.axvline(found.suggested, color="#b35900", linestyle="--", label=f"suggested: {found.suggested:g}")
-    axes.axvline(found.lowest, color="#57606a", linestyle=":", label=f"lowest loss: {found.lowest:.2g}")
+    if found.suggested is not None:
+        axes.axvline(found.suggested, color="#b35900", linestyle="--", label=f"suggested: {found.suggested:g}")
+        axes.axvline(found.lowest, color="#57606a", linestyle=":", label=f"lowest loss: {found.lowest:.2g}")
+        axes.legend(frameon=False)
     axes.set_xlabel("learning rate")
     axes.set_ylabel("training loss, smoothed")
-    axes.legend(frameon=False)
     written = io.BytesIO()
     figure.savefig(written, format="png", dpi=120)
     return written.getvalue()
@@ -148,11 +157,13 @@ def _batches(session: Session) -> Iterator[NDArray[np.int64]]:
 def _untouched(session: Session) -> Iterator[None]:
     """Take steps in the body, as the training would, and put back what they change."""
     weights = copied(session.state.network.state_dict())
+    average = None if session.state.average is None else copied(session.state.average)
     with session.numerics(), session.enough_memory():
         session.stage.mode(1)
         try:
             yield
         finally:
             session.state.network.load_state_dict(weights)
+            session.state.average = average
             session.enter(session.state.stage)
             session.state.step = 0

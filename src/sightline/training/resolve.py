@@ -201,12 +201,13 @@ def _network(chosen: Settling, wanted: NetworkChoices, facts: DataFacts, machine
         network.update(architecture)
         chosen.reasons["network"] = reason
     if isinstance(wanted.initialization, AutoInitialization):
-        name, why = scheme_for(wanted.activation)
+        name, why = scheme_for(wanted.activation, network["name"])
         network["initialization"] = {"name": name}
         chosen.reasons["network.initialization"] = why
     elif isinstance(wanted.initialization, Orthogonal) and wanted.initialization.gain == "auto":
         network["initialization"]["gain"] = GAINS[wanted.activation]
         chosen.reasons["network.initialization.gain"] = f"the gain of {wanted.activation}"
+    chosen.settle("network.first_layer", *_first_layer(network["name"], transferred="transfer" in chosen.fields))
     per_class = facts.training / facts.classes
     dropout = 0.0 if per_class >= 20_000 else 0.2
     chosen.settle("network.dropout", dropout, f"{per_class:,.0f} training pictures per class")
@@ -214,6 +215,14 @@ def _network(chosen: Settling, wanted: NetworkChoices, facts: DataFacts, machine
         large = side >= 96
         chosen.fields["network"].setdefault("stem", "auto")
         chosen.settle("network.stem", "large" if large else "small", f"pictures of {side} px")
+
+
+def _first_layer(architecture: str, *, transferred: bool) -> tuple[str, str]:
+    if transferred:
+        return "drawn", "the weights have filters already"
+    if architecture == "swift":
+        return "whitening", "swift is made for filters that decorrelate patches"
+    return "drawn", f"usual for {architecture}"
 
 
 def _architecture(side: int, machine: Machine) -> tuple[dict[str, Any], str]:

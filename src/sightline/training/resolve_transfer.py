@@ -56,7 +56,12 @@ def _network(wanted: Network, source: SourceFacts) -> Network:
                 f"network.{key}: found {chosen[key]}, but {source.origin} was trained with {getattr(found, key)}, and "
                 "its weights mean nothing with another. Leave it out, or train from scratch."
             )
-    fresh = {"dropout": "auto", "initialization": wanted.initialization, "head": "auto"}
+    fresh = {
+        "dropout": "auto",
+        "initialization": wanted.initialization,
+        "head": "auto",
+        "first_layer": wanted.first_layer,
+    }
     section = found.model_copy(update={**fresh, **chosen})
     published = section.head == "published"
     return section if published or not isinstance(section, VGG) else section.model_copy(update={"hidden": ()})

@@ -51,9 +51,13 @@ def pictures_of(path: Path) -> str | None:
     found = checkpoint.newest(path / directory.CHECKPOINTS, damaged=lambda _: None)
     if found is None or found.about["source"] == directory.named(None):
         return None
-    source = str(found.about["source"])
-    place = Path(found.about["folder"]) / source
-    return str(place) if place.exists() else source
+    return str(found.about["source"])
+
+
+def folder_of(path: Path) -> Path | None:
+    """Return where relative paths in the recipe of a run begin, as far as one of its checkpoints is left to tell."""
+    found = checkpoint.newest(path / directory.CHECKPOINTS, damaged=lambda _: None)
+    return None if found is None else Path(found.about["folder"])
 
 
 def find(path: Path) -> Resumable:

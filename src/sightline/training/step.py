@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from sightline.keys import purpose
 from sightline.optimization import clip_norm as clip
 from sightline.training.loss import LossFunction
-from sightline.training.state import State, follow
+from sightline.training.state import State, follow, go_back
 from sightline.transfer_learning.l2_sp import pull
 
 
@@ -76,6 +76,15 @@ Forward = Callable[[Tensor], Tensor]
 Objective = Callable[[Shard], tuple[Tensor, Tensor]]
 """A shard's scores, and the sum over its pictures of what is made small."""
 
+
+@dataclass(frozen=True)
+class Lookahead:
+    """Every so many steps the weights go back to a slow copy, which has come a share of their way."""
+
+    steps: int
+    share: float
+
+
 Step = Callable[[State, Sequence[Shard], float], Judged]
 
 
@@ -105,6 +114,7 @@ def make_step(
     device: str,
     clip_norm: float,
     average_decay: float,
+    lookahead: Lookahead | None = None,
     seed: int,
     l2_sp: float = 0.0,
 ) -> Step:
@@ -115,6 +125,7 @@ def make_step(
         device: where it runs.
         clip_norm: largest norm of the gradient; 0 does not clip.
         average_decay: of the running average, per step.
+        lookahead: in place of a running average.
         seed: of dropout.
         l2_sp: strength of the pull towards where the stage began.
     """
@@ -144,7 +155,10 @@ def make_step(
             return Judged(total, right, f"the norm of the gradient is {norm}")
         state.optimizer.step()
         state.step += 1
-        if state.average is not None:
+        if lookahead is not None and state.average is not None:
+            if state.step % lookahead.steps == 0:
+                go_back(state.average, state.network, share=lookahead.share)
+        elif state.average is not None:
             follow(state.average, state.network, average_decay)
         return Judged(total, right, "")
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from sightline.diagnosis.finding import Finding, from_dict
 from sightline.diagnosis.findings import activity, data, fit, flow, normalization, start, steps, transfer
 from sightline.diagnosis.findings.rule import Rule
@@ -20,6 +24,15 @@ RULES: tuple[Rule, ...] = (
 ORDER = ("error", "warning", "note")
 
 
+OF_THE_WEIGHTS = (
+    "network.activation",
+    "network.normalization",
+    "network.width",
+    "network.widths",
+)
+"""What transferred weights were trained with, and are worth nothing without."""
+
+
 def diagnose(history: History) -> tuple[Finding, ...]:
     """Return what is wrong with a training so far, the gravest first; nothing for a healthy one.
 
@@ -28,7 +41,13 @@ def diagnose(history: History) -> tuple[Finding, ...]:
     if not history.start:
         return ()
     found = [finding for rule in RULES if (finding := rule(history)) is not None]
+    if history.recipe.transfer.weights:
+        found = [replace(each, change=_without(each.change, OF_THE_WEIGHTS)) for each in found]
     return tuple(sorted(found, key=lambda each: ORDER.index(each.severity)))
+
+
+def _without(change: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    return {field: value for field, value in change.items() if field not in fields}
 
 
 def passed(history: History) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from sightline.diagnosis.finding import Finding
-from sightline.diagnosis.findings.rule import RECTIFIERS, SIGMOIDAL, Rule, lower_rate, other_start
+from sightline.diagnosis.findings.rule import RECTIFIERS, SIGMOIDAL, Rule, lower_rate, other_start, usual
 from sightline.diagnosis.history import History, Line
 from sightline.recipe.choices import settled
 
@@ -25,15 +25,14 @@ def dead_units(history: History) -> Finding | None:
     name, share, curve = worst
     if share < DEAD or len(curve) < 2 or curve[-2][1] < DEAD:
         return None
-    change = {"network.activation": "leaky_relu"}
+    change: dict[str, object] = {"network.activation": "leaky_relu"}
     rate = settled(history.recipe.optimizer.learning_rate)
-    lower = lower_rate(history.recipe)
-    if lower["optimizer.learning_rate"] * 2.0 < rate:
-        change |= lower
+    if rate > 2.0 * usual(history.recipe):
+        change |= lower_rate(history.recipe)
     return Finding(
         code="dead-units",
         severity="error" if share >= MOST_DEAD else "warning",
-        says=f"{share:.0%} of the units behind {name} are active on none of the probe's pictures.",
+        says=f"{share:.0%} of the units behind {name} are active on none of the pictures looked at.",
         step=curve[-1][0],
         layer=name,
         evidence={"dead": share, "learning_rate": rate},
@@ -145,7 +144,7 @@ def _used(probe: Line) -> float:
 def _narrower(history: History) -> dict[str, object]:
     network = history.recipe.network
     match network.name:
-        case "vgg":
+        case "vgg" | "swift":
             return {"network.widths": [max(4, width // 2) for width in network.widths]}
         case "resnet":
             return {"network.width": max(4, network.width // 2)}

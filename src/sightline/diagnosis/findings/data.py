@@ -15,6 +15,8 @@ NAMED = 12
 LEAST_WRONG, NOISY = 30, 0.05
 BLIND = 0.7
 """Area under the curve below which confidence hardly tells wrong from right."""
+LISTED = 5
+"""Classes that are named."""
 FEWEST = 5
 """Pictures of a class from which it is strange that none is predicted as it."""
 
@@ -26,11 +28,18 @@ def labels_shuffled(history: History) -> Finding | None:
         return None
     last = history.epochs[-1]["validation"]
     rows = np.array(last["confusion"]).sum(axis=1)
+    rows = rows[rows > 0]
+    if len(rows) < 2:
+        return None  # where every picture is of one class, all are right by guessing
     guess = float(rows.max() / rows.sum())
-    images = int(last["images"])
-    doubt = 3.0 * math.sqrt(guess * (1.0 - guess) / images)
+    doubt = 3.0 * math.sqrt(guess * (1.0 - guess) / rows.sum())
     learned = history.training("accuracy")[-1][1]
     if max(value for _, value in accuracy[-3:]) > guess + doubt or learned < guess + 2.0 * doubt:
+        return None
+    # Where classes are uneven, guessing the most frequent has a good accuracy; the mean over classes knows better.
+    fair = 1.0 / len(rows)
+    doubt_of_classes = 3.0 * math.sqrt(fair * (1.0 - fair) * float((1.0 / rows).sum())) / len(rows)
+    if max(value for _, value in history.validation("balanced_accuracy")[-3:]) > fair + doubt_of_classes:
         return None
     # Of a network whose inference is broken, or which is judged on other pictures, nothing can be said of labels.
     clean = history.recent("inference", last=2)
@@ -80,15 +89,18 @@ def labels_noisy(history: History) -> Finding | None:
 
 def class_never_predicted(history: History) -> Finding | None:
     """A rare class can be left out at little loss, so it is."""
-    if len(history.epochs) < 2 or not history.epochs[-1].get("validation"):
-        return None
-    confusion = np.array(history.epochs[-1]["validation"]["confusion"])
+    if len(history.epochs) < 2 or not history.epochs[-1].get("validation") or not history.ended:
+        return None  # what ends is seen once it has settled
+    judged = history.sealed.get("validation") or history.epochs[-1]["validation"]
+    confusion = np.array(judged["confusion"])
     accuracy = np.trace(confusion) / confusion.sum()
     never = [k for k in range(len(confusion)) if confusion[k].sum() >= FEWEST and confusion[:, k].sum() == 0]
-    # A network that predicts hardly anything else has another fault; and what ends is seen once it has settled.
-    if not never or len(never) > len(confusion) / 2 or not history.ended:
+    # A network that predicts hardly anything else has another fault.
+    if not never or len(never) > len(confusion) / 2:
         return None
-    names = ", ".join(history.class_names[k] if history.class_names else str(k) for k in never)
+    names = ", ".join(history.class_names[k] if history.class_names else str(k) for k in never[:LISTED])
+    if len(never) > LISTED:
+        names += f" and {len(never) - LISTED:,} other classes"
     return Finding(
         code="class-never-predicted",
         severity="error",
@@ -109,7 +121,11 @@ def class_never_predicted(history: History) -> Finding | None:
 
 def _area(right: list[Predicted], wrong: list[Predicted]) -> float:
     """Return how often the model is surer of what it has right than of what it has wrong: 1/2 where it cannot tell."""
-    ranks = np.argsort(np.argsort([each.confidence for each in [*right, *wrong]], kind="stable"))
+    # Ranks of equals are their mean: a sure model has many pictures of confidence 1.
+    _, place, counts = np.unique(
+        [each.confidence for each in [*right, *wrong]], return_inverse=True, return_counts=True
+    )
+    ranks = (np.cumsum(counts) - (counts + 1) / 2)[place]
     above = ranks[: len(right)].sum() - len(right) * (len(right) - 1) / 2
     return float(above / (len(right) * len(wrong)))
 

@@ -8,6 +8,7 @@ from typing import Any
 from sightline.diagnosis.finding import Finding
 from sightline.diagnosis.findings.rule import Rule, higher_rate, usual
 from sightline.diagnosis.history import History
+from sightline.recipe import Recipe, policies
 from sightline.recipe.choices import settled
 
 GAP = 0.05
@@ -65,8 +66,8 @@ def underfitting(history: History) -> Finding | None:
     learned = max(history.training("accuracy")[-1][1], float(clean.get("accuracy", 0.0)))
     guessing = 1.0 / history.classes
     loss = history.training("loss")
-    # Without any learning it is another fault; with a training that still went down fast, more epochs would do.
-    if learned > POOR or learned < 1.5 * guessing:
+    # Where it hardly differs from guessing it is another fault.
+    if learned > POOR or learned < guessing + 0.2 * (1.0 - guessing):
         return None
     held_out = history.sealed.get("validation") or (history.epochs[-1].get("validation") or {})
     if held_out and learned - float(held_out["accuracy"]) > 2.0 * GAP:
@@ -110,7 +111,7 @@ def augmentation_too_strong(history: History) -> Finding | None:
         "at them. Beyond that, capacity and epochs go into pictures that never come.",
         reference='Lecture, "Data augmentation": every transformation that yields a valid image; Touvron et al., '
         "Fixing the train-test resolution discrepancy (2019).",
-        change={"augmentation": "standard"},
+        change=_lighter(history.recipe),
         curve=tuple(history.training("accuracy")),
         drawn="accuracy on augmented training pictures by epoch",
     )
@@ -163,9 +164,27 @@ def _regularized(history: History) -> dict[str, Any]:
         change["optimizer.weight_decay"] = 0.05
     if settled(recipe.network.dropout) < 0.2 and not change:
         change["network.dropout"] = 0.3
-    if not change:
+    if not change and not _is(recipe, "strong"):
         change["augmentation"] = "strong"
     return change
+
+
+def _lighter(recipe: Recipe) -> dict[str, Any]:
+    """Return the change to the next gentler policy."""
+    order: tuple[policies.ListedPolicy, ...] = ("light", "standard", "strong")
+    here = next((place for place, policy in enumerate(order) if _is(recipe, policy)), len(order))
+    return {"augmentation": "none" if here == 0 else order[min(here, len(order) - 1) - 1]}
+
+
+def _is(recipe: Recipe, policy: policies.ListedPolicy) -> bool:
+    """Return whether the operations of a resolved recipe are those of a policy."""
+    orientation: policies.SettledOrientation = settled(recipe.augmentation.orientation)
+    found = recipe.augmentation.operations
+    # Gray pictures have the operations of one channel, however many they are shown with.
+    return any(
+        found == policies.operations(policy, orientation=orientation, channels=channels)
+        for channels in {1, settled(recipe.data.channels)}
+    )
 
 
 def _held_down(history: History) -> tuple[str, dict[str, Any]]:
@@ -186,11 +205,13 @@ def _held_down(history: History) -> tuple[str, dict[str, Any]]:
         return f"a rate of {rate:.2g} is low", higher_rate(recipe)
     network = recipe.network
     epochs = settled(recipe.training.epochs)
+    if recipe.transfer.weights and recipe.transfer.depth == "head":
+        return "only the last layers were trained", {"transfer.depth": "both"}
     if epochs < 10:
         return f"{epochs} epochs are few", {"training.epochs": 3 * epochs}
-    if network.name == "vgg":
+    if network.name in ("vgg", "swift") and not recipe.transfer.weights:
         return "the network may be too small", {"network.widths": [2 * width for width in network.widths]}
-    if network.name == "resnet":
+    if network.name == "resnet" and not recipe.transfer.weights:
         return "the network may be too small", {"network.width": 2 * network.width}
     return f"{epochs} epochs may be few", {"training.epochs": 2 * epochs}
 

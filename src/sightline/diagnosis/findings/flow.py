@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sightline.diagnosis.finding import Finding
 from sightline.diagnosis.findings.rule import Rule, normalized, other_start
 from sightline.diagnosis.history import History
@@ -16,7 +18,7 @@ def vanishing_gradient(history: History) -> Finding | None:
     curve = _first_over_last(history)
     if len(curve) < 2 or max(ratio for _, ratio in curve[-2:]) > VANISHING:
         return None
-    first = history.probes[-1]["layers"][0]["name"]
+    first = next(each["name"] for each in history.probes[-1]["layers"] if each.get("gradient") is not None)
     activation = history.recipe.network.activation
     squashing = activation in ("sigmoid", "tanh")
     change = {**other_start(history.recipe, "relu" if squashing else None), **normalized(history.recipe)}
@@ -44,7 +46,7 @@ def vanishing_gradient(history: History) -> Finding | None:
 
 def exploding_gradient(history: History) -> Finding | None:
     """A gradient that grows on its way back throws the weights about."""
-    if "gradient" in history.failure.get("says", ""):
+    if re.match(r"epoch \d+, step \d+: the norm of the gradient ", history.failure.get("says", "")):
         said: float | str = "not finite"
     else:
         sizes = [value for _, value in history.of("gradient")]

@@ -29,7 +29,8 @@ def batch_norm_mismatch(history: History) -> Finding | None:
         return None
     shifts = [each["shift"] for each in history.probes[-1]["normalizations"] if each["shift"] is not None]
     fast = settled(history.recipe.optimizer.learning_rate) > 2.0 * usual(history.recipe)
-    change = lower_rate(history.recipe) if fast else {"network.normalization": "group"}
+    slower = fast or bool(history.recipe.transfer.weights)
+    change = lower_rate(history.recipe) if slower else {"network.normalization": "group"}
     return Finding(
         code="batch-norm-mismatch",
         severity="error",
@@ -53,8 +54,11 @@ def small_batch_norm(history: History) -> Finding | None:
     pictures = _batch(history)
     if history.recipe.network.normalization != "batch" or pictures >= SMALL or not history.epochs:
         return None
+    transfer, parts = history.recipe.transfer, history.recipe.training.gradient_accumulation
     if not any(each["normalizations"] for each in history.probes):
         return None
+    if transfer.weights and transfer.batch_norm == "frozen":
+        return None  # whose statistics no batch has a part in
     return Finding(
         code="small-batch-norm",
         severity="warning",
@@ -64,7 +68,7 @@ def small_batch_norm(history: History) -> Finding | None:
         reason="The statistics of so few pictures differ from batch to batch, so that each picture's scores depend on "
         "its company; group normalization looks at one picture alone, and larger batches have steadier statistics.",
         reference="Wu and He, Group normalization (2018), figure 1.",
-        change={"network.normalization": "group"},
+        change={"training.batch_size": SMALL * parts} if transfer.weights else {"network.normalization": "group"},
     )
 
 

@@ -56,7 +56,7 @@ def other_start(recipe: Recipe, activation: ActivationName | None = None) -> dic
     network, change = recipe.network, dict[str, Any]()
     if activation is not None and network.activation != activation:
         change["network.activation"] = activation
-    if network.initialization.name != scheme_for(activation or network.activation)[0]:
+    if network.initialization.name != scheme_for(activation or network.activation, network.name)[0]:
         change["network.initialization"] = instead(network.initialization, AutoInitialization)
     return change
 

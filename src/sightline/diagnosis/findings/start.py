@@ -7,7 +7,7 @@ from sightline.diagnosis.findings.rule import Rule, normalized, other_start
 from sightline.diagnosis.history import History
 
 FADED, BLOWN_UP = 0.01, 100.0
-"""Spread of the last hidden layer over that of the first."""
+"""Spread of the scores over that of what the first layer gives."""
 SURPRISED = 4.0
 """Loss over that of guessing."""
 OFF, NARROW, WIDE = 0.5, 0.5, 2.0

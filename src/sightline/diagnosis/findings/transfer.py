@@ -7,6 +7,7 @@ import math
 from sightline.diagnosis.finding import Finding
 from sightline.diagnosis.findings.rule import Rule
 from sightline.diagnosis.history import History
+from sightline.recipe.choices import settled
 
 FORGOTTEN = 0.05
 """Share of the source's pictures."""
@@ -19,13 +20,13 @@ def forgetting(history: History) -> Finding | None:
     before, after = history.transfer.get("source_before"), history.transfer.get("source_after")
     if before is None or after is None or before - after < FORGOTTEN:
         return None
-    transfer = history.recipe.transfer
-    change = {
-        "transfer.rate_factor": 0.1,
-        "transfer.layer_decay": 0.95,
-        "transfer.distillation": 0.5,
-    }
-    present = {name: getattr(transfer, name.split(".")[1]) for name in change}
+    transfer, change = history.recipe.transfer, dict[str, float]()
+    if transfer.rate_factor > 0.1:
+        change["transfer.rate_factor"] = 0.1
+    if transfer.layer_decay > 0.95:
+        change["transfer.layer_decay"] = 0.95
+    if settled(transfer.distillation) < 0.5:
+        change["transfer.distillation"] = 0.5
     return Finding(
         code="forgetting",
         severity="warning",
@@ -36,7 +37,7 @@ def forgetting(history: History) -> Finding | None:
         "rates towards the input, and the old answers as a second goal, keep it.",
         reference='Lecture: "Carefully adjust LR to avoid forgetting"; Li and Hoiem, Learning without forgetting '
         "(2016).",
-        change={name: value for name, value in change.items() if present[name] != value},
+        change=change,
     )
 
 
@@ -67,6 +68,7 @@ def preprocessing_mismatch(history: History) -> Finding | None:
             "preprocessing.statistics": "inherited",
             "preprocessing.center": "channel",
             "preprocessing.scale": "channel",
+            "preprocessing.decorrelate": "none",
         },
     )
 

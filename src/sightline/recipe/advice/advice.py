@@ -10,7 +10,7 @@ from typing import Any
 from sightline.recipe.choices import Choices
 from sightline.recipe.facts import DataFacts
 from sightline.recipe.fields import choice, default, same_kind, show
-from sightline.recipe.network import VGG, LeNet, MobileNetV2, Network, ResNet, SqueezeNet
+from sightline.recipe.network import VGG, LeNet, MobileNetV2, Network, ResNet, SqueezeNet, Swift
 from sightline.recipe.overrides import as_overrides
 from sightline.recipe.recipe import Recipe
 
@@ -50,6 +50,8 @@ def depth(network: Network) -> int | None:
             return sum(network.convolutions) + len(network.hidden) + 1
         case ResNet():
             return network.depth
+        case Swift():
+            return len(network.widths) * network.convolutions + 2
         case SqueezeNet():
             return 18
         case MobileNetV2():
