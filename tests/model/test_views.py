@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sightline.errors import RecipeError
-from sightline.model.views import averaged, views
+from sightline.model.views import averaged, check_certain, views
 
 
 def picture(side: int = 8) -> np.ndarray:
@@ -53,6 +53,48 @@ def test_probabilities_of_views_are_averaged():
         return np.stack([share, 1 - share], axis=1)
 
     pixels = picture()
-    found = averaged(corner, views("flips", orientation="mirror"))(pixels)
+    found = averaged(corner, views("flips", orientation="mirror"), size=2)(pixels)
     share = (pixels[:, 0, 0, 0] / 255 + pixels[:, 0, -1, 0] / 255) / 2
     np.testing.assert_allclose(found, np.stack([share, 1 - share], axis=1), rtol=1e-6)
+
+
+class Corner:
+    """Has the brightness of a corner for a probability, and counts what it is shown."""
+
+    def __init__(self) -> None:
+        self.groups: list[int] = []
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        self.groups.append(len(pixels))
+        share = pixels[:, 0, 0, 0].astype(np.float32) / 255
+        return np.stack([share, 1 - share], axis=1)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 12)])
+@pytest.mark.parametrize("certain", [0.6, 0.9, 1.0])
+def test_only_what_is_uncertain_is_looked_at_again_and_numbers_are_those_of_all_views(shape, certain):
+    pixels = np.random.default_rng(1).integers(0, 256, (16, *shape, 3), dtype=np.uint8)
+    pixels[0, 0, 0, 0] = 255  # as sure as can be
+    chosen = views("flips", orientation="any")
+    every, some = Corner(), Corner()
+    whole = averaged(every, chosen, size=4)(pixels)
+    found = averaged(some, chosen, size=4, certain=certain)(pixels)
+    first = Corner()(pixels)
+    again = (first.max(axis=1) < certain) | (certain == 1.0)
+    np.testing.assert_array_equal(found[again], whole[again])
+    np.testing.assert_array_equal(found[~again], first[~again])
+    assert sum(every.groups) == 8 * 16
+    assert sum(some.groups) == 16 + 7 * again.sum()
+    assert max(some.groups[1:], default=0) <= 4
+
+
+def test_without_anybody_uncertain_one_look_is_enough():
+    sure = Corner()
+    averaged(sure, views("both", orientation="mirror"), size=4, certain=0.5)(picture())
+    assert sure.groups == [2]
+
+
+@pytest.mark.parametrize("number", [0.0, -1.0, 1.5, float("nan")])
+def test_certain_is_a_probability(number):
+    with pytest.raises(RecipeError, match=r"certain: found .*wanted a probability"):
+        check_certain(number)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @test_time_option
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def command(model_file: str, source: str, side: Side, test_time: TestTime, form: str) -> None:
+def command(model_file: str, source: str, side: Side, test_time: TestTime, certain: float, form: str) -> None:
     """Judge MODEL (model.safetensors, or a run's directory) on SOURCE, which is anything that can be trained on."""
     from sightline.cli.display import Display
 
@@ -38,7 +38,7 @@ def command(model_file: str, source: str, side: Side, test_time: TestTime, form:
     from sightline.training import judge
 
     model = load(model_in(model_file))
-    judgment = judge(model, source, side=side, test_time=test_time, progress=display.progress)
+    judgment = judge(model, source, side=side, test_time=test_time, certain=certain, progress=display.progress)
     if form == "json":
         refused = [{"file": refusal.name, "reason": refusal.reason} for refusal in judgment.refused]
         plain = {} if judgment.plain is None else {"without_test_time_augmentation": judgment.plain.as_dict()}

@@ -17,7 +17,9 @@ def recipe_options(function: F) -> F:
     """Add `--recipe` and `--set`."""
     for option in (
         click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Set a field; may be repeated."),
-        click.option("--recipe", "recipe_file", metavar="FILE", help="A recipe, as `sightline init` writes one."),
+        click.option(
+            "--recipe", "recipe_file", metavar="FILE", help="A recipe, as `sightline init` writes it; or fast."
+        ),
     ):
         function = option(function)
     return function
@@ -67,12 +69,23 @@ def read(recipe_file: str | None, overrides: tuple[str, ...], shortcuts: Mapping
 
 
 def test_time_option(function: F) -> F:
-    """Add `--test-time-augmentation`."""
-    return click.option(
-        "--test-time-augmentation",
-        "test_time",
-        type=click.Choice(["none", "flips", "translations", "both"]),
-        default="none",
-        show_default=True,
-        help="Judge flipped or moved views of each picture too, and take the mean.",
-    )(function)
+    """Add `--test-time-augmentation` and `--certain`."""
+    for option in (
+        click.option(
+            "--certain",
+            type=click.FloatRange(0, 1, min_open=True),
+            default=1.0,
+            show_default=True,
+            help="Leave it at the picture as it is where a class has this probability already.",
+        ),
+        click.option(
+            "--test-time-augmentation",
+            "test_time",
+            type=click.Choice(["none", "flips", "translations", "both"]),
+            default="none",
+            show_default=True,
+            help="Judge flipped or moved views of each picture too, and take the mean.",
+        ),
+    ):
+        function = option(function)
+    return function

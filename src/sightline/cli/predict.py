@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 @click.option("--top-k", type=click.IntRange(min=1), default=3, show_default=True, help="Classes listed per picture.")
 @test_time_option
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
-def command(model_file: str, files: tuple[str, ...], top_k: int, test_time: TestTime, form: str) -> None:
+def command(
+    model_file: str, files: tuple[str, ...], top_k: int, test_time: TestTime, certain: float, form: str
+) -> None:
     """Say with MODEL (model.safetensors, or a run's directory) what is in FILES: pictures, or folders of them.
 
     A file that cannot be decoded is listed with its reason after the others, and the exit code is 3.
@@ -34,7 +36,12 @@ def command(model_file: str, files: tuple[str, ...], top_k: int, test_time: Test
 
     paths = pictures(files)
     predictions = load(model_in(model_file)).predict(
-        paths, top_k=top_k, skip_refused=True, test_time=test_time, progress=Display(quiet=form != "table").progress
+        paths,
+        top_k=top_k,
+        skip_refused=True,
+        test_time=test_time,
+        certain=certain,
+        progress=Display(quiet=form != "table").progress,
     )
     {"table": _table, "csv": _csv, "json": _json}[form](predictions, top_k)
     if predictions.refused:

@@ -22,7 +22,7 @@ from sightline.model.inputs import Inputs, items
 from sightline.model.limits import limits_of, restated
 from sightline.model.predicting import decoding, predict
 from sightline.model.predictions import Predictions, check_top
-from sightline.model.views import TestTime, View, averaged, views
+from sightline.model.views import TestTime, View, averaged, check_certain, views
 from sightline.model.workers import workers
 from sightline.ordered import in_order
 from sightline.preprocessing import Statistics
@@ -107,6 +107,7 @@ class Model:
         decoder: Decoder | None = None,
         limits: Limits | None = None,
         test_time: TestTime = "none",
+        certain: float = 1.0,
         progress: Progress | None = None,
     ) -> Predictions:
         """Say what is in pictures: decoded, resized and preprocessed as in the training.
@@ -125,6 +126,7 @@ class Model:
             decoder: of JPEGs. None: the one of the training; another may change pixels slightly.
             limits: what a single picture may cost. None: those of the training.
             test_time: judge flipped and moved views of each picture too, and take the mean of their probabilities.
+            certain: leave it at the picture as it is where the likeliest class has this probability already.
             progress: told of each picture.
 
         Raises:
@@ -145,7 +147,10 @@ class Model:
             classes=len(self.class_names),
             decode_item=decoding(rules, limits_of(self.description.recipe) if limits is None else restated(limits)),
             compute=averaged(
-                self._computation.of_groups(size, device=device, outcome="probabilities"), self._views(test_time)
+                self._computation.of_groups(size, device=device, outcome="probabilities"),
+                self._views(test_time),
+                size=size,
+                certain=check_certain(certain),
             ),
             size=size,
             threads=_threads(),
@@ -161,14 +166,16 @@ class Model:
         *,
         device: str = "cpu",
         test_time: TestTime = "none",
+        certain: float = 1.0,
     ) -> Float32[Tensor, "picture class"]:
         """Return the probabilities of pictures that are decoded already: those of `predict`, bit by bit.
 
         Raises:
             DataError: `pixels` are not uint8 of the model's size and channels.
-            RecipeError: the machine has no such device, or flips are not valid for the model's pictures.
+            RecipeError: the machine has no such device, flips are not valid for the model's pictures, or `certain` is
+                out of range.
         """
-        return self._computed(pixels, device, "probabilities", self._views(test_time))
+        return self._computed(pixels, device, "probabilities", self._views(test_time), check_certain(certain))
 
     def scores(
         self, pixels: UInt8[Tensor | ndarray, "picture height width channel"], *, device: str = "cpu"
@@ -189,7 +196,12 @@ class Model:
         return views(test_time, orientation=str(orientation or "mirror"))
 
     def _computed(
-        self, pixels: Tensor | NDArray[np.uint8], device: str, outcome: Outcome, chosen: tuple[View, ...]
+        self,
+        pixels: Tensor | NDArray[np.uint8],
+        device: str,
+        outcome: Outcome,
+        chosen: tuple[View, ...],
+        certain: float = 1.0,
     ) -> Tensor:
         import torch
 
@@ -200,7 +212,9 @@ class Model:
             shape = ", ".join(map(str, wanted))
             raise DataError(f"found {array.dtype} pixels of shape {array.shape}, wanted uint8 of shape (n, {shape}).")
         size = self._size(None, device)
-        compute = averaged(self._computation.of_groups(size, device=device, outcome=outcome), chosen)
+        compute = averaged(
+            self._computation.of_groups(size, device=device, outcome=outcome), chosen, size=size, certain=certain
+        )
         groups = [array[start : start + size] for start in range(0, len(array), size)]
         # A GPU is driven from one thread, the calls follow one another there anyway.
         count = max(1, min(_threads(), len(groups))) if device == "cpu" else 1

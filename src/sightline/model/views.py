@@ -45,16 +45,47 @@ def views(kind: TestTime, *, orientation: str) -> tuple[View, ...]:
     return tuple(found)
 
 
-def averaged(compute: Group, chosen: tuple[View, ...]) -> Group:
-    """Return the function that gives the mean of the probabilities of all views: p = (1/V) Σ_v p_v."""
+def averaged(compute: Group, chosen: tuple[View, ...], *, size: int, certain: float = 1.0) -> Group:
+    """Return the function that gives the mean of the probabilities of all views: p = (1/V) Σ_v p_v.
+
+    A picture that the network is sure of as it is hardly changes by being looked at again. Where the largest of its
+    probabilities is at least `certain`, they stay p_1; views of the others fill groups together.
+
+    Args:
+        compute: probabilities of a group of pictures.
+        chosen: the views, the picture as it is first.
+        size: pictures of a group at most.
+        certain: in (0, 1]; 1 has every picture looked at in all views.
+    """
     if len(chosen) == 1:
         return compute
 
     def apply(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        total = np.sum([compute(np.ascontiguousarray(view(pixels))) for view in chosen], axis=0, dtype=np.float64)
-        return np.asarray(total / len(chosen), np.float32)
+        first = compute(pixels)
+        again = np.flatnonzero((first.max(axis=1) < certain) | (certain >= 1.0))
+        if not len(again):
+            return first
+        shown = [np.ascontiguousarray(view(pixels[again])) for view in chosen[1:]]
+        # Views of oblong pictures may lie on their side; those of one shape fill groups together.
+        packs = [np.concatenate(shown)] if len({each.shape for each in shown}) == 1 else shown
+        others = np.concatenate([compute(p[at : at + size]) for p in packs for at in range(0, len(p), size)])
+        views = [first[again], *np.split(others, len(chosen) - 1)]
+        first = first.copy()
+        first[again] = np.sum(views, axis=0, dtype=np.float64) / len(chosen)
+        return first
 
     return apply
+
+
+def check_certain(certain: float) -> float:
+    """Return the number.
+
+    Raises:
+        RecipeError: it is no probability above 0.
+    """
+    if not 0.0 < certain <= 1.0:
+        raise RecipeError(f"certain: found {certain:g}, wanted a probability above 0, 1 at most.")
+    return certain
 
 
 def _same(pixels: Pixels) -> Pixels:

@@ -96,17 +96,30 @@ def parse(text: str, *, where: str) -> dict[str, Any]:
         raise RecipeError(f"{where}: not valid TOML: found tables or lists nested too deeply.") from None
 
 
+SHIPPED = Path(__file__).parent / "shipped"
+
+
+def shipped() -> tuple[str, ...]:
+    """Return the names of the recipes that come with Sightline, which stand for their files."""
+    return tuple(sorted(path.stem for path in SHIPPED.glob("*.toml")))
+
+
 def read_text(path: str | PathLike[str]) -> str:
-    """Return a recipe file's text.
+    """Return a recipe file's text, or that of a recipe that comes with Sightline where there is no file of its name.
 
     Raises:
         RecipeError: there is no such file, it cannot be read, or it is not UTF-8.
     """
+    if str(path) in shipped() and not Path(path).exists():
+        path = SHIPPED / f"{path}.toml"
     try:
         # utf-8-sig: Windows' Notepad begins a UTF-8 file with a byte order mark.
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise RecipeError(f"{path}: no such file. Write one to begin with: sightline init {path}") from None
+        raise RecipeError(
+            f"{path}: no such file. Write one to begin with: sightline init {path}; or take one that is "
+            f"shipped: {', '.join(shipped())}."
+        ) from None
     except IsADirectoryError:
         raise RecipeError(f"{path}: found a directory, wanted a recipe, which is a TOML file.") from None
     except UnicodeDecodeError as error:

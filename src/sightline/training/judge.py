@@ -42,6 +42,7 @@ def judge(
     side: Side = "auto",
     device: str = "auto",
     test_time: TestTime = "none",
+    certain: float = 1.0,
     progress: Progress | None = None,
 ) -> Judgment:
     """Return how good `model` is on `source`, by its probabilities with their temperature, as `predict` gives them.
@@ -54,6 +55,7 @@ def judge(
             set of its own, otherwise all.
         device: where to compute.
         test_time: judge flipped and moved views of each picture too; the judgment then has both figures.
+        certain: as for the model's `predict`.
         progress: told of the long parts.
 
     Raises:
@@ -67,7 +69,7 @@ def judge(
         logs = np.concatenate(list(_log_probabilities(model, found.pixels, progress, here.device)))
         if test_time != "none":
             plain = measure(logs, labels)
-            logs = np.concatenate(list(_log_of_means(model, found.pixels, progress, here.device, test_time)))
+            logs = np.concatenate(list(_log_of_means(model, found.pixels, progress, here.device, test_time, certain)))
     return Judgment(measure(logs, labels), found.side, found.why, found.refused, plain)
 
 
@@ -84,14 +86,14 @@ def _log_probabilities(model: Model, pixels: Pixels, progress: Progress, device:
 
 
 def _log_of_means(
-    model: Model, pixels: Pixels, progress: Progress, device: str, test_time: TestTime
+    model: Model, pixels: Pixels, progress: Progress, device: str, test_time: TestTime, certain: float
 ) -> Iterator[NDArray[np.float64]]:
     progress.start("evaluating views", len(pixels))
     try:
         for start in range(0, len(pixels), GATHERED):
             part = np.arange(start, min(start + GATHERED, len(pixels)), dtype=np.int64)
-            means = model.probabilities(pixels.gather(part), device=device, test_time=test_time).double().numpy()
-            yield np.log(np.maximum(means, np.finfo(np.float32).tiny))
+            found = model.probabilities(pixels.gather(part), device=device, test_time=test_time, certain=certain)
+            yield np.log(np.maximum(found.double().numpy(), np.finfo(np.float32).tiny))
             progress.advance(len(part))
     finally:
         progress.finish()

@@ -21,6 +21,8 @@ from sightline.training.settling import Settling
 
 LARGEST_SIDE = {"cpu": 64, "mps": 128, "cuda": 224}
 SMALLEST_SIDE = 8
+SMALLEST_BATCH, LARGEST_BATCH = 32, 2000
+STEPS_OF_MUON = 25
 LARGEST_STORED = 2.0
 """Times the side that the network sees, at which pictures are kept for crops at most."""
 
@@ -171,8 +173,7 @@ def _stored_size(chosen: Settling, facts: DataFacts) -> tuple[int | list[int], s
 
 
 def _training(chosen: Settling, facts: DataFacts, machine: Machine, side: int) -> None:
-    batch = 128 if facts.training >= 100_000 else 64 if facts.training >= 3_000 else 32
-    chosen.settle("training.batch_size", batch, f"usual for {facts.training:,} training pictures")
+    chosen.settle("training.batch_size", *_batch_size(chosen.fields["optimizer"]["name"], facts.training))
     if chosen.fields["training"]["time_budget_minutes"] == 0:
         chosen.settle("training.epochs", *_epochs(facts, machine, side))
     chosen.settle("training.device", machine.device, machine.name)
@@ -185,6 +186,15 @@ def _training(chosen: Settling, facts: DataFacts, machine: Machine, side: int) -
     )
     last = machine.device != "mps"
     chosen.settle("training.channels_last", last, "faster convolutions" if last else "slower on mps")
+
+
+def _batch_size(rule: str, training: int) -> tuple[int, str]:
+    if rule == "muon":
+        # Making matrices orthogonal costs the same for any batch, and it learns well from large ones.
+        batch = min(LARGEST_BATCH, max(SMALLEST_BATCH, training // STEPS_OF_MUON // 8 * 8))
+        return batch, f"about {STEPS_OF_MUON} steps an epoch are enough for muon"
+    batch = 128 if training >= 100_000 else 64 if training >= 3_000 else 32
+    return batch, f"usual for {training:,} training pictures"
 
 
 def _epochs(facts: DataFacts, machine: Machine, side: int) -> tuple[int, str]:
