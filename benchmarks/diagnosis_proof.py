@@ -75,7 +75,10 @@ def prove(work: Path, case: Case, seed: int):
     yield "sick", accuracy_of(sick)
     well, other = case.healthy_source(folder, seed)
     yield "healthy", accuracy_of(trained(place(work, case, "healthy", seed), well, other, {**case.healthy, **seeded}))
-    prescription = prescribe(history_of(sick), (case.code,))
+    history = history_of(sick)
+    if case.code not in {each.code for each in diagnose(history)}:
+        return
+    prescription = prescribe(history, (case.code,))
     if prescription.change:
         yield "cured", accuracy_of(trained(place(work, case, "cured", seed), source, {}, prescription.recipe))
 

@@ -32,6 +32,7 @@ KINDS = {
         "optimizer": "muon",
         "schedule": "triangular",
         "training.lookahead": 3,
+        "training.smallest_size": 0.6,
     },
     "residual, dropout": {"network": "resnet", "network.width": 4, "network.dropout": 0.3},
     "augmented": {"augmentation": "strong"},

@@ -7,7 +7,7 @@ import torch
 from sightline import preprocessing
 from sightline.recipe import Recipe, apply_overrides
 from sightline.training import prepare, survey
-from sightline.training.feed import AHEAD, Feed
+from sightline.training.feed import AHEAD, Feed, share_of_side
 
 STANDARD = ["rotation", "translation", "brightness", "gaussian_noise"]
 
@@ -117,3 +117,31 @@ def test_crops_draw_from_larger_pictures(tmp_path):
     assert feed.prepared.training_pixels.shape[1:3] == (16, 12)
     assert feed.prepared.pixels.shape[1:3] == (8, 6)
     assert shown(feed, 1, feed.prepared.split.train[:5]).shape == (5, 3, 8, 6)
+
+
+def test_sizes_grow_evenly_and_are_whole_in_time():
+    shares = [share_of_side(epoch, 10, smallest=0.5, whole_from=0.6) for epoch in range(1, 11)]
+    np.testing.assert_allclose(shares, [0.5 + min(0.5, epoch / 12) for epoch in range(10)])
+    assert shares[-1] == 1.0
+    assert share_of_side(1, 1, smallest=0.5, whole_from=0.6) == 1.0
+
+
+@pytest.mark.parametrize("operations", [[], ["horizontal_flip", "rotation"]])
+def test_early_epochs_see_smaller_pictures_of_the_same_thing(operations, tmp_path):
+    feed = feed_of(operations, tmp_path, **{"training.smallest_size": 0.5})
+    whole = feed_of(operations, tmp_path)
+    records = feed.prepared.split.train[:8]
+    assert shown(feed, 1, records).shape == (8, 3, 8, 8)  # half would be 8 × 6, of which 8 are the least
+    assert shown(feed, 10, records).shape == (8, 3, 12, 9)
+    np.testing.assert_array_equal(shown(feed, 19, records), shown(whole, 19, records))
+    # A smaller view of the same picture: its mean is about the same.
+    small, large = shown(feed, 10, records), shown(whole, 10, records)
+    np.testing.assert_allclose(small.mean(axis=(2, 3)), large.mean(axis=(2, 3)), atol=0.2)
+
+
+def test_a_batch_of_another_size_has_room_of_its_own(tmp_path):
+    feed = feed_of(["horizontal_flip"], tmp_path, **{"training.smallest_size": 0.5})
+    records = feed.prepared.split.train[:8]
+    for epoch in (1, 10, 30, 1, 30):
+        again = feed_of(["horizontal_flip"], tmp_path, **{"training.smallest_size": 0.5})
+        np.testing.assert_array_equal(shown(feed, epoch, records), shown(again, epoch, records))

@@ -233,6 +233,17 @@ TOPICS = (
         ("l2", "decayed"),
     ),
     Topic(
+        "growing_pictures",
+        "regularization",
+        "training/feed.py",
+        "share_of_side",
+        "training.smallest_size",
+        (0.6,),
+        "tests/training/test_feed.py",
+        TRAINING,
+        ("smallest size", "progressive resizing", "progressive learning"),
+    ),
+    Topic(
         "clipping",
         "regularization",
         "optimization/clipping.py",

@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sightline.recipe.network import VGG, MobileNetV2, ResNet, Timm
+from sightline.recipe.network import VGG, LeNet, MobileNetV2, ResNet, Timm
 from sightline.recipe.operations import NEEDS_COLOR, Operation
-from sightline.recipe.training import LOOKAHEAD_SHARE
+from sightline.recipe.training import LOOKAHEAD_SHARE, WHOLE_FROM
 
 if TYPE_CHECKING:
     from sightline.recipe.recipe import Recipe
@@ -154,6 +154,31 @@ def hidden_layers_twice(recipe: Recipe) -> str | None:
     )
 
 
+def smaller_pictures_where_one_size_is_wanted(recipe: Recipe) -> str | None:
+    """Layers that have a weight for each place, and values for each place, know one size only."""
+    training, network, steps = recipe.training, recipe.network, recipe.preprocessing
+    if training.smallest_size == 1.0:
+        if training.whole_from == WHOLE_FROM:
+            return None
+        return (
+            f"training.whole_from: found {training.whole_from:g} with smallest_size 1, so that pictures are always "
+            "whole; wanted a smaller smallest_size, or no whole_from."
+        )
+    if isinstance(network, LeNet | Timm) or (isinstance(network, VGG) and network.hidden):
+        why = "which may know one size of pictures only" if isinstance(network, Timm) else "whose dense layers know one"
+        why = f"{network.name}, {why}"
+    elif "pixel" in (steps.center, steps.scale) or steps.decorrelate != "none":
+        why = "preprocessing by pixel, which knows one size"
+    elif recipe.transfer.weights:
+        why = "transfer.weights, whose features are computed once"
+    else:
+        return None
+    return (
+        f"training.smallest_size: found {training.smallest_size:g} together with {why}; wanted 1, or another choice "
+        "there."
+    )
+
+
 def slow_weights_twice(recipe: Recipe) -> str | None:
     """A running average and the slow copy of lookahead are judged in place of the weights, but only one can be."""
     training = recipe.training
@@ -223,6 +248,7 @@ PAIRS: tuple[Callable[[Recipe], str | None], ...] = (
     hidden_layers_twice,
     filters_from_two_places,
     slow_weights_twice,
+    smaller_pictures_where_one_size_is_wanted,
     units_of_no_layer,
     what_timm_decides,
 )

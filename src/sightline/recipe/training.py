@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from sightline.recipe.choices import Auto, Choices
 
 LOOKAHEAD_SHARE = 0.5
+WHOLE_FROM = 0.6
 
 
 class Training(Choices):
@@ -48,6 +49,14 @@ class Training(Choices):
     )
     lookahead_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=LOOKAHEAD_SHARE, description="Share of the way that is kept, by the slow copy that is judged."
+    )
+    smallest_size: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0,
+        description="Side of the pictures in the first epoch, as a share of data.image_size; it grows evenly. "
+        "1: always whole.",
+    )
+    whole_from: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=WHOLE_FROM, description="Share of the epochs after which pictures that began smaller are whole."
     )
     deterministic: bool = Field(default=True, description="Only operations that give the same bits each time.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="auto: cuda, then mps, then cpu.")

@@ -19,8 +19,42 @@ from sightline.training.prepare import Prepared
 from sightline.training.step import Mixture, Shard, Standardize
 
 MIXING = ("mixup", "cutmix")
+SMALLEST = 8
+"""Pixels of a side at least, as far as whole pictures have them."""
 AHEAD = 2
 """Batches that are prepared while an accelerator is busy with another."""
+
+
+def share_of_side(epoch: int, epochs: int, *, smallest: float, whole_from: float) -> float:
+    """Growing pictures: early epochs see smaller ones, which cost less in proportion to their area.
+
+    In epoch e = 1, 2, … of E, with s the smallest share and f the share of the epochs after which pictures are whole,
+    sides are those of whole pictures times
+
+        share(e) = s + (1 − s) · min(1, (e − 1) / (f · E)),   or 1 where only one epoch is trained
+
+    What a network learns first, edges and coarse shapes, is there in small pictures too. Early ones act as less
+    regularized, too, so that augmentation may grow with them.
+
+    Args:
+        epoch: e, counted from 1.
+        epochs: E.
+        smallest: s, in (0, 1].
+        whole_from: f, in (0, 1).
+
+    Returns:
+        Factor on height and width.
+
+    Torch: not in torch.
+
+    Slides: not in the slides.
+
+    Source: Tan and Le, EfficientNetV2: smaller models and faster training (ICML 2021, arXiv:2104.00298), section 4;
+        first in Howard's entry to DAWNBench (2018).
+    """
+    if epochs == 1:
+        return 1.0
+    return smallest + (1.0 - smallest) * min(1.0, (epoch - 1) / (whole_from * epochs))
 
 
 @dataclass
@@ -59,7 +93,7 @@ class Feed:
         prepared = self.prepared
         labels = prepared.catalogue.labels
         chosen = prepared.resolved.recipe.augmentation
-        if not chosen.operations:
+        if not chosen.operations and self.size(epoch) == prepared.height_width:
             pixels = torch.from_numpy(prepared.pixels.gather(records)).to(self.device)
             return Shard(self.standardize(pixels), self._tensor(labels[records]))
         plan = self.plan(epoch, records)
@@ -67,6 +101,15 @@ class Feed:
         inputs = self._rendered(prepared.training_pixels.gather(shown), plan)
         mixture = self._mixture(plan, shown) if plan.mixes else None
         return Shard(inputs, self._tensor(labels[records]), mixture)
+
+    def size(self, epoch: int) -> tuple[int, int]:
+        """Return height and width of the training pictures in an epoch."""
+        training = self.prepared.resolved.recipe.training
+        # With a time budget the number of epochs is not known yet; what is measured for it is whole.
+        epochs = 1 if training.epochs == "auto" else training.epochs
+        share = share_of_side(epoch, epochs, smallest=training.smallest_size, whole_from=training.whole_from)
+        height, width = self.prepared.height_width
+        return max(min(SMALLEST, height), round(share * height)), max(min(SMALLEST, width), round(share * width))
 
     @property
     def mixes(self) -> bool:
@@ -94,7 +137,7 @@ class Feed:
             seed=recipe.training.seed,
             epoch=epoch,
             source=prepared.training_pixels.shape[1:3],
-            size=prepared.height_width,
+            size=self.size(epoch),
             channels=settled(recipe.data.channels),
             pool=keys[prepared.split.train],
         )
@@ -118,7 +161,8 @@ class Feed:
     def _room(self, plan: Plan) -> NDArray[np.float32]:
         """Return memory for a batch: fresh memory would be cleared by the system each time."""
         self._turn = (self._turn + 1) % len(self._buffers)
-        if len(self._buffers[self._turn]) < len(plan):
+        room = self._buffers[self._turn]
+        if len(room) < len(plan) or room.shape[1:3] != plan.size:
             self._buffers[self._turn] = np.empty((len(plan), *plan.size, plan.channels), np.float32)
         return self._buffers[self._turn]
 

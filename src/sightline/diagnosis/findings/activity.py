@@ -12,7 +12,7 @@ from sightline.recipe.choices import settled
 DEAD, MOST_DEAD = 0.4, 0.8
 SATURATED = 0.4
 OFF_CENTER = 2.0
-USED, LEARNED = 0.35, 0.95
+USED, LEARNED = 0.45, 0.95
 LATE = 64
 """Steps after which units had the time to come alive."""
 
