@@ -20,6 +20,7 @@ COMMANDS = {
     "diagnose": "Say what is wrong with a run, also while it trains, and what cures it.",
     "cure": "Train again with what the diagnosis prescribes, and compare.",
     "rate": "Find a learning rate, and see that the network can learn at all.",
+    "bench": "Measure how fast this machine trains on your pictures.",
     "report": "Write the page of a run, or of several side by side.",
     "watch": "Show the page of a run in a browser, live while it trains.",
     "verify": "Hold a run against its digests, its pictures and a new training.",

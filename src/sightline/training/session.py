@@ -284,7 +284,7 @@ class Session:
             keep(self.path, self.conclusion, self.prepared.weights, self.state, self.stages)
             self.state.best = sealed_weights(self.state, self.conclusion)
         with self.numerics(), self.enough_memory(), self._holding(self.state.best or self.state.judged()):
-            found = predictions.of(sides, self._predict)
+            found = predictions.of(sides, self.predict)
             judged, self.calibration = calibrate(found, self.prepared.catalogue.labels)
             look = partial(predictions.places, self.state.network, self.feed)
             metrics = predictions.keep(self.path, self.prepared.catalogue, self.prepared.pixels, judged, look=look)
@@ -383,9 +383,10 @@ class Session:
             return self._evaluate(validation) if self.stage.judge is None else self.stage.judge(validation)
 
     def _evaluate(self, records: NDArray[np.int64]) -> Metrics:
-        return metrics_of(self._predict(records), self.prepared.catalogue.labels[records])
+        return metrics_of(self.predict(records), self.prepared.catalogue.labels[records])
 
-    def _predict(self, records: NDArray[np.int64]) -> NDArray[np.float64]:
+    def predict(self, records: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return log-probabilities of pictures as they are judged, shape (record, class)."""
         device = settled(self.recipe.training.device)
         self.state.network.eval()
         return predict(

@@ -1,0 +1,209 @@
+"""How fast this machine is at each part of a training on somebody's pictures, and what that buys in a given time."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline import data
+from sightline.data import Progress
+from sightline.errors import RecipeError
+from sightline.recipe import Recipe, apply_overrides
+from sightline.recipe.choices import settled
+from sightline.training.arithmetic import arithmetic
+from sightline.training.assembly import assemble
+from sightline.training.budget import epochs_within
+from sightline.training.peak import convolution_peak, seconds_of
+from sightline.training.prepare import Prepared, pair, prepare, survey
+from sightline.training.resolve import resolve
+from sightline.training.session import Session
+
+NETWORKS = ("swift", "vgg", "resnet")
+MINUTES = (5.0, 30.0, 120.0)
+READ_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the way from a file to an answer."""
+
+    name: str
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Network:
+    """How fast a network is trained here."""
+
+    name: str
+    chosen: bool
+    """Whether it is the recipe's."""
+    parameters: int
+    batch_size: int
+    images_per_second: float
+    """In training steps, with pictures that are ready."""
+    gigaflops: float
+    """Of a training step, for one picture, in 10⁹ operations."""
+    share_of_peak: float
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was measured."""
+
+    machine: str
+    device: str
+    threads: int
+    precision: str
+    peak: float
+    """Operations a second of the fastest 3×3 convolution, forth and back."""
+    image_size: tuple[int, int]
+    pictures: int
+    parts: tuple[Part, ...]
+    networks: tuple[Network, ...]
+    epochs: dict[float, int]
+    """Minutes to the epochs of the recipe's network that fit; 0 where none does."""
+
+
+def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progress | None = None) -> Bench:
+    """Measure every part on pictures of `source`, as the recipe would train on them. Nothing is written but the cache.
+
+    Args:
+        source: anything that can be trained on.
+        recipe: whose resolved choices are measured.
+        seconds: for each measurement.
+        progress: told of the long parts.
+
+    Raises:
+        SightlineError: as for a training.
+    """
+    surveyed = survey(source, recipe, progress=progress)
+    prepared = prepare(surveyed, progress=progress)
+    own = prepared.resolved.recipe
+    device = settled(own.training.device)
+    with tempfile.TemporaryDirectory() as folder:
+        session = assemble(prepared, prepared.resolved, Path(folder), progress=progress)
+        with session.numerics(), session.enough_memory():
+            peak = convolution_peak(device=device, bfloat16=own.training.precision == "bfloat16")
+            parts = tuple(_parts(session, seconds))
+            networks = [_network(session, seconds, peak, chosen=True)]
+        for name in NETWORKS:
+            if name != own.network.name and (other := _with(prepared, recipe, name)) is not None:
+                session = assemble(other, other.resolved, Path(folder))
+                with session.numerics(), session.enough_memory():
+                    networks.append(_network(session, seconds, peak, chosen=False))
+    step = 1.0 / next(part for part in parts if part.name == "augment").images_per_second
+    step += 1.0 / networks[0].images_per_second
+    return Bench(
+        machine=prepared.machine.name,
+        device=device,
+        threads=settled(own.training.threads),
+        precision=own.training.precision,
+        peak=peak,
+        image_size=prepared.height_width,
+        pictures=len(prepared.catalogue),
+        parts=parts,
+        networks=tuple(networks),
+        epochs={minutes: _epochs(prepared, minutes, step) for minutes in MINUTES},
+    )
+
+
+def _parts(session: Session, seconds: float) -> Iterator[Part]:
+    """Yield the parts before and after the training step, on samples of the pictures."""
+    prepared, recipe = session.prepared, session.recipe
+    catalogue, chosen = prepared.catalogue, recipe.data
+    threads, device = settled(recipe.training.threads), settled(recipe.training.device)
+    limits = data.Limits(chosen.max_pixels, chosen.max_bytes, chosen.max_seconds)
+    size = pair(chosen.image_size)
+    records = np.random.default_rng(0).permutation(len(catalogue))
+    where = catalogue.index[records].tolist()
+    read = catalogue.source.read
+    yield Part("read", _in_threads(read, where, threads, seconds))
+
+    files = [read(index) for index in where[: 64 * threads]]
+
+    def decoded(file: Any) -> NDArray[np.uint8]:
+        return data.decode(
+            file,
+            size=size,
+            channels=settled(chosen.channels),
+            resize=chosen.resize,
+            padding_value=chosen.padding_value,
+            decoder=settled(chosen.decoder),
+            limits=limits,
+        )
+
+    yield Part("decode and resize", _in_threads(decoded, files, threads, seconds))
+    batch = np.resize(prepared.split.train, settled(recipe.training.batch_size))
+    yield Part("augment", len(batch) / seconds_of(lambda: session.feed.load(1, batch), device="cpu", seconds=seconds))
+    held = np.resize(prepared.split.train, 4 * len(batch))
+    yield Part("predict", len(held) / seconds_of(lambda: session.predict(held), device=device, seconds=seconds))
+
+
+def _in_threads(work: Callable[[Any], object], items: Sequence[Any], threads: int, seconds: float) -> float:
+    """Return how many items a second some threads get done, which begin anew with the first where there are few."""
+    done, endless = 0, cycle(items)
+    with ThreadPoolExecutor(threads) as pool:
+        begun = time.perf_counter()
+        while done == 0 or time.perf_counter() - begun < seconds:
+            done += sum(1 for _ in pool.map(work, islice(endless, READ_AT_ONCE * threads)))
+        return done / (time.perf_counter() - begun)
+
+
+def _network(session: Session, seconds: float, peak: float, *, chosen: bool) -> Network:
+    recipe, network = session.recipe, session.state.network
+    batch = np.resize(session.prepared.split.train, settled(recipe.training.batch_size))
+    asked = arithmetic(network, session.shown(batch[:1]))
+    session.stage.mode(1)
+    shards = session.feed.load(1, batch)
+    speed = len(batch) / seconds_of(
+        lambda: session.stage.step(session.state, shards, 0.0),
+        device=settled(recipe.training.device),
+        seconds=seconds,
+        warm_up=1,
+    )
+    return Network(
+        name=recipe.network.name,
+        chosen=chosen,
+        parameters=sum(each.numel() for each in network.parameters()),
+        batch_size=len(batch),
+        images_per_second=speed,
+        gigaflops=asked.training / 1e9,
+        share_of_peak=speed * asked.training / peak,
+    )
+
+
+def _with(prepared: Prepared, recipe: Recipe, name: str) -> Prepared | None:
+    """Return what is prepared with another network; None where the recipe's other choices do not go with it."""
+    try:
+        changed = apply_overrides(recipe, {"network": name})
+        resolved = resolve(changed, prepared.facts, prepared.machine, decoder=data.best_decoder())
+    except RecipeError:
+        return None
+    # The pixels are there in the sizes of the recipe itself.
+    own = prepared.resolved.recipe.data
+    resolved = replace(resolved, recipe=resolved.recipe.model_copy(update={"data": own}))
+    return replace(prepared, resolved=resolved)
+
+
+def _epochs(prepared: Prepared, minutes: float, seconds_per_image: float) -> int:
+    split, batch = prepared.split, settled(prepared.resolved.recipe.training.batch_size)
+    try:
+        return epochs_within(
+            minutes,
+            seconds=seconds_per_image * batch,
+            batch_size=batch,
+            training=len(split.train),
+            validation=len(split.validation),
+        )
+    except RecipeError:
+        return 0
