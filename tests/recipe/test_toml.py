@@ -14,6 +14,7 @@ from sightline.recipe.network import VGG, ResNet
 from sightline.recipe.operations import ORDER, HorizontalFlip, Operation, Rotation
 from sightline.recipe.optimizer import Adam, Momentum
 from sightline.recipe.overrides import explicit
+from sightline.recipe.toml import SHIPPED, shipped
 from sightline.recipe.transfer import Transfer
 
 
@@ -137,3 +138,20 @@ def test_a_recipe_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="cannot be written"):
             write_recipe(place, Recipe())
     assert sorted(file.name for file in tmp_path.iterdir()) == ["occupied", "recipe.toml"]
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_recipes_are_found_by_their_names(name: str) -> None:
+    assert read_recipe(name) == from_toml((SHIPPED / f"{name}.toml").read_text(encoding="utf-8"))
+    assert read_recipe(name) != Recipe()
+
+
+def test_a_file_of_the_name_of_a_shipped_recipe_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fast").write_text("[training]\nepochs = 3\n", encoding="utf-8")
+    assert read_recipe("fast").training.epochs == 3
+
+
+def test_a_missing_file_names_what_is_shipped(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"no such file\. Write one .*or take one that is shipped: .*fast"):
+        read_recipe(tmp_path / "fats")

@@ -93,7 +93,7 @@ def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progre
     with tempfile.TemporaryDirectory() as folder:
         session = assemble(prepared, prepared.resolved, Path(folder), progress=progress)
         with session.numerics(), session.enough_memory():
-            peak = convolution_peak(device=device, bfloat16=own.training.precision == "bfloat16")
+            peak = convolution_peak(device=device, bfloat16=own.training.precision == "bfloat16", seconds=seconds / 4)
             parts = tuple(_parts(session, seconds))
             networks = [_network(session, seconds, peak, chosen=True)]
         for name in NETWORKS:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-SHAPES = ((64, 32, 128), (128, 16, 256), (256, 16, 128), (256, 8, 512))
-"""Maps, side and pictures of the convolutions that are tried."""
+SHAPES = ((64, 32, 16), (128, 16, 32), (256, 16, 16), (256, 8, 32))
+"""Maps, side and pictures of the convolutions that are tried: enough of each to keep a processor's cores busy."""
+TIMES_ON_DEVICE = 32
+"""As many more pictures keep a GPU busy."""
 KERNEL = 3
 SECONDS = 0.5
 
@@ -25,7 +27,11 @@ def convolution_peak(*, device: str, bfloat16: bool, seconds: float = SECONDS) -
         bfloat16: as the training would.
         seconds: that each shape is repeated for.
     """
-    return max(_speed(*shape, device=device, bfloat16=bfloat16, seconds=seconds) for shape in SHAPES)
+    times = 1 if device == "cpu" else TIMES_ON_DEVICE
+    return max(
+        _speed(maps, side, times * pictures, device=device, bfloat16=bfloat16, seconds=seconds)
+        for maps, side, pictures in SHAPES
+    )
 
 
 def _speed(maps: int, side: int, pictures: int, *, device: str, bfloat16: bool, seconds: float) -> float:
