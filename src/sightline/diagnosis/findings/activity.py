@@ -13,6 +13,8 @@ DEAD, MOST_DEAD = 0.4, 0.8
 SATURATED = 0.4
 OFF_CENTER = 2.0
 USED, LEARNED = 0.45, 0.95
+NARROWER = 4
+"""Times less width that is tried where capacity is unused."""
 LATE = 64
 """Steps after which units had the time to come alive."""
 
@@ -126,8 +128,8 @@ def unused_capacity(history: History) -> Finding | None:
         f"it is {accuracy:.0%} right on its training pictures.",
         step=curve[-1][0],
         evidence={"directions used": curve[-1][1], "training accuracy": accuracy},
-        reason="Units that say what others say already cost time and memory only. A network of half the width learns "
-        "the same in less than half the time.",
+        reason="Units that say what others say already cost time and memory only. A network of a quarter of the width learns "
+        "the same in a fraction of the time.",
         reference="Raghu et al., SVCCA: singular vector canonical correlation analysis for deep learning dynamics "
         "(2017).",
         change=_narrower(history),
@@ -145,11 +147,11 @@ def _narrower(history: History) -> dict[str, object]:
     network = history.recipe.network
     match network.name:
         case "vgg" | "swift":
-            return {"network.widths": [max(4, width // 2) for width in network.widths]}
+            return {"network.widths": [max(4, width // NARROWER) for width in network.widths]}
         case "resnet":
-            return {"network.width": max(4, network.width // 2)}
+            return {"network.width": max(4, network.width // NARROWER)}
         case "lenet" | "mobilenet_v2":
-            return {"network.width": max(0.1, network.width / 2)}
+            return {"network.width": max(0.1, network.width / NARROWER)}
         case _:
             return {}
 
