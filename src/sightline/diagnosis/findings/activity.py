@@ -128,8 +128,8 @@ def unused_capacity(history: History) -> Finding | None:
         f"it is {accuracy:.0%} right on its training pictures.",
         step=curve[-1][0],
         evidence={"directions used": curve[-1][1], "training accuracy": accuracy},
-        reason="Units that say what others say already cost time and memory only. A network of a quarter of the width learns "
-        "the same in a fraction of the time.",
+        reason="Units that say what others say already cost time and memory only. A network of a quarter of the width "
+        "learns the same in a fraction of the time.",
         reference="Raghu et al., SVCCA: singular vector canonical correlation analysis for deep learning dynamics "
         "(2017).",
         change=_narrower(history),
