@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from sightline.recipe import Recipe
     from sightline.training import Session
 
+REPORTING = 5.0
+"""Seconds for writing the page and the model card, of a time budget."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = b"\x1b[?25h"
 
@@ -126,8 +129,16 @@ def begin(
         display.survey(surveyed)
         prepared = prepare(surveyed, progress=display.progress)
         display.prepared(prepared)
-        session = start(prepared, path, progress=display.progress)
+        session = start(prepared, path, begun=_begun(), ending=REPORTING, progress=display.progress)
         carry_out(session, display)
+
+
+def _begun() -> float:
+    """Return when this process began, on the clock of `time.monotonic`."""
+    import psutil
+
+    created: float = psutil.Process().create_time()
+    return time.monotonic() - (time.time() - created)
 
 
 def carry_out(session: Session, display: Display) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,8 @@ from sightline.errors import RecipeError
 from sightline.recipe import Recipe, write_recipe
 from sightline.recipe.choices import settled
 from sightline.training import directory, records
-from sightline.training.budget import epochs_within, seconds_per_step
-from sightline.training.feed import AHEAD, Feed
+from sightline.training.budget import Costs, epochs_within, seconds_per_step
+from sightline.training.feed import AHEAD, Feed, share_of_side
 from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
 from sightline.training.memory import FEWEST, OF_ALL
 from sightline.training.numerics import numerics
@@ -31,26 +33,31 @@ from sightline.training.stage import Stage
 from sightline.training.state import begin
 from sightline.training.step import Forward, Lookahead, Objective, Standardize, Step, in_bfloat16, make_step, supervised
 from sightline.training.transfer_stages import TransferStages
-from sightline.training.watching import Observer, watch_of
+from sightline.training.watching import Observer, sample, watch_of
 from sightline.transfer_learning import Fit, fit
 from sightline.writing import write_whole
 
 
-def start(prepared: Prepared, path: Path, *, progress: Progress | None = None) -> Session:
+def start(
+    prepared: Prepared, path: Path, *, begun: float | None = None, ending: float = 0.0, progress: Progress | None = None
+) -> Session:
     """Return the training that `prepared` describes, before its first step, with its files in the run's directory.
 
     Args:
         prepared: what it stands on.
         path: the run's directory.
+        begun: when the work began that a time budget is for, on the clock of `time.monotonic`; None for now.
+        ending: seconds that the caller wants of a time budget once the model is sealed.
         progress: told of what takes long before the first step.
     """
+    begun = time.monotonic() if begun is None else begun
     session = assemble(prepared, prepared.resolved, path, progress=progress)
     if (fitted := _within_memory(session)) is not None:
         prepared = replace(prepared, resolved=fitted)
         session = assemble(prepared, fitted, path, progress=progress)
     if prepared.resolved.recipe.training.time_budget_minutes > 0:
         # The steps that are timed change the weights, so the training itself is put together afresh.
-        session = assemble(prepared, _within_budget(session), path)
+        session = assemble(prepared, _within_budget(session, begun, ending), path)
     directory.clear(path)
     records.write(path, prepared.catalogue, prepared.split)
     write_recipe(path / directory.RECIPE, session.recipe, session.resolved.reasons)
@@ -92,17 +99,29 @@ def _sheet(prepared: Prepared, recipe: Recipe) -> Image.Image:
     )
 
 
-def _within_budget(session: Session) -> Resolved:
+def _within_budget(session: Session, begun: float, ending: float) -> Resolved:
     training, split = session.recipe.training, session.prepared.split
     batch_size, minutes = settled(training.batch_size), training.time_budget_minutes
     session.state.network.train()
     with session.numerics(), session.enough_memory():
         records = split.train[:batch_size]
-        seconds = seconds_per_step(lambda: session.stage.step(session.state, session.feed.load(1, records), 0.0))
+        step = partial(session.stage.step, session.state)
+        seconds = seconds_per_step(lambda: step(session.feed.load(1, records), 0.0), minutes=minutes)
+        before = time.monotonic()
+        session.predict(records)
+        judging = (time.monotonic() - before) / len(records)
     epochs = epochs_within(
-        minutes, seconds=seconds, batch_size=batch_size, training=len(split.train), validation=len(split.validation)
+        minutes,
+        Costs(seconds, judging, spent=time.monotonic() - begun, ending=ending),
+        batch_size=batch_size,
+        training=len(split.train),
+        validation=len(split.validation),
+        judged=len(split.validation) + len(split.test) + len(sample(session.prepared)),
+        share_of_side=None
+        if training.smallest_size == 1.0
+        else partial(share_of_side, smallest=training.smallest_size, whole_from=training.whole_from),
     )
-    reason = f"what fits {minutes:g} minutes at {batch_size / seconds:,.0f} pictures a second"
+    reason = f"what fits {minutes:g} minutes, all work counted, at {batch_size / seconds:,.0f} pictures a second"
     return with_epochs(session.resolved, epochs, reason)
 
 

@@ -21,7 +21,7 @@ from sightline.recipe import Recipe, apply_overrides
 from sightline.recipe.choices import settled
 from sightline.training.arithmetic import arithmetic
 from sightline.training.assembly import assemble
-from sightline.training.budget import epochs_within
+from sightline.training.budget import Costs, epochs_within
 from sightline.training.peak import convolution_peak, seconds_of
 from sightline.training.prepare import Prepared, pair, prepare, survey
 from sightline.training.resolve import resolve
@@ -86,8 +86,10 @@ def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progre
     Raises:
         SightlineError: as for a training.
     """
+    begun = time.monotonic()
     surveyed = survey(source, recipe, progress=progress)
     prepared = prepare(surveyed, progress=progress)
+    spent = time.monotonic() - begun
     own = prepared.resolved.recipe
     device = settled(own.training.device)
     with tempfile.TemporaryDirectory() as folder:
@@ -101,8 +103,9 @@ def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progre
                 session = assemble(other, other.resolved, Path(folder))
                 with session.numerics(), session.enough_memory():
                     networks.append(_network(session, seconds, peak, chosen=False))
-    step = 1.0 / next(part for part in parts if part.name == "augment").images_per_second
-    step += 1.0 / networks[0].images_per_second
+    seconds_of_one = {part.name: 1.0 / part.images_per_second for part in parts}
+    step = seconds_of_one["augment"] + 1.0 / networks[0].images_per_second
+    judging = seconds_of_one["predict"]
     return Bench(
         machine=prepared.machine.name,
         device=device,
@@ -113,7 +116,7 @@ def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progre
         pictures=len(prepared.catalogue),
         parts=parts,
         networks=tuple(networks),
-        epochs={minutes: _epochs(prepared, minutes, step) for minutes in MINUTES},
+        epochs={minutes: _epochs(prepared, minutes, step, judging, spent) for minutes in MINUTES},
     )
 
 
@@ -124,8 +127,8 @@ def _parts(session: Session, seconds: float) -> Iterator[Part]:
     threads, device = settled(recipe.training.threads), settled(recipe.training.device)
     limits = data.Limits(chosen.max_pixels, chosen.max_bytes, chosen.max_seconds)
     size = pair(chosen.image_size)
-    records = np.random.default_rng(0).permutation(len(catalogue))
-    where = catalogue.index[records].tolist()
+    # In the order of the source, as a training reads it: rows of a table come in groups.
+    where = catalogue.index[catalogue.reading_order].tolist()
     read = catalogue.source.read
     yield Part("read", _in_threads(read, where, threads, seconds))
 
@@ -195,15 +198,16 @@ def _with(prepared: Prepared, recipe: Recipe, name: str) -> Prepared | None:
     return replace(prepared, resolved=resolved)
 
 
-def _epochs(prepared: Prepared, minutes: float, seconds_per_image: float) -> int:
+def _epochs(prepared: Prepared, minutes: float, seconds_per_image: float, judging: float, spent: float) -> int:
     split, batch = prepared.split, settled(prepared.resolved.recipe.training.batch_size)
     try:
         return epochs_within(
             minutes,
-            seconds=seconds_per_image * batch,
+            Costs(seconds_per_image * batch, judging, spent=spent, ending=0.0),
             batch_size=batch,
             training=len(split.train),
             validation=len(split.validation),
+            judged=len(split.validation) + len(split.test),
         )
     except RecipeError:
         return 0

@@ -4,45 +4,94 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sightline.errors import RecipeError
 from sightline.training.batches import steps_per_epoch
 
 WARM_UP_STEPS = 3
-MEASURED_SECONDS = 4.0
-EVALUATION_SHARE = 1 / 3  # forward only, where a training step also goes back and costs twice the forward pass more
+MEASURED = 0.03, 0.5, 4.0
+"""Share of the budget for which steps are measured, and seconds at least and at most."""
+KEPT = 0.04
+"""Share of the budget that is kept for what cannot be foreseen: saving, probes, a machine that slows down."""
 MOST_EPOCHS = 100_000
 
 
-def seconds_per_step(step: Callable[[], object]) -> float:
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of the parts of a training."""
+
+    step: float
+    """One update on whole pictures, with loading and augmenting them."""
+    judging: float
+    """One picture that is judged."""
+    spent: float
+    """Of the budget already: reading, decoding, statistics, measuring."""
+    ending: float
+    """What comes after the last epoch, such as the page."""
+
+
+def seconds_per_step(step: Callable[[], object], *, minutes: float) -> float:
     """Return the mean duration of `step` in seconds, after a few calls that are not counted."""
     for _ in range(WARM_UP_STEPS):
         step()
+    share, least, most = MEASURED
+    enough = min(most, max(least, share * 60.0 * minutes))
     count, begun = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - begun) < MEASURED_SECONDS or count == 0:
+    while (elapsed := time.perf_counter() - begun) < enough or count == 0:
         step()
         count += 1
     return elapsed / count
 
 
-def epochs_within(minutes: float, *, seconds: float, batch_size: int, training: int, validation: int) -> int:
-    """Return how many epochs fit.
+def epochs_within(
+    minutes: float,
+    costs: Costs,
+    *,
+    batch_size: int,
+    training: int,
+    validation: int,
+    judged: int,
+    share_of_side: Callable[[int, int], float] | None = None,
+) -> int:
+    """Return how many epochs fit, all work counted.
+
+    With t the budget, of which a share of 0.04 is kept, E epochs fit where
+
+        spent + Σ_e (steps · step · side(e)² + validation · judging) + judged · judging + ending ≤ 0.96 · t
 
     Args:
         minutes: the budget.
-        seconds: one step takes.
+        costs: of the parts.
         batch_size: pictures per step.
         training: pictures trained on in an epoch.
         validation: pictures judged after it.
+        judged: pictures judged at the end.
+        share_of_side: of the pictures in an epoch of so many; None where they are always whole.
 
     Raises:
         RecipeError: not even one fits.
     """
-    epoch = seconds * (steps_per_epoch(training, batch_size) + EVALUATION_SHARE * validation / batch_size)
-    epochs = int(minutes * 60 / epoch)
-    if epochs < 1:
+    steps = steps_per_epoch(training, batch_size) * costs.step
+
+    def needed(epochs: int) -> float:
+        areas = float(epochs)
+        if share_of_side is not None:
+            areas = sum(share_of_side(epoch, epochs) ** 2 for epoch in range(1, epochs + 1))
+        ends = (epochs * validation + judged) * costs.judging
+        return costs.spent + areas * steps + ends + costs.ending
+
+    allowed = (1.0 - KEPT) * 60.0 * minutes
+    if needed(1) > allowed:
         raise RecipeError(
-            f"training.time_budget_minutes: found {minutes:g}, but an epoch takes about {epoch / 60:.1f} minutes here. "
-            "Give more time, or take smaller pictures: --set data.image_size=…"
+            f"training.time_budget_minutes: found {minutes:g}, but one epoch and what is around it take about "
+            f"{needed(1) / 60.0 / (1.0 - KEPT):.1f} minutes here. Give more time, or take smaller pictures: "
+            "--set data.image_size=…"
         )
-    return min(epochs, MOST_EPOCHS)
+    low, high = 1, 2
+    while high < MOST_EPOCHS and needed(high) <= allowed:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if needed(middle) <= allowed else (low, middle)
+    return min(low, MOST_EPOCHS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,9 +128,13 @@ def train(
     """
     chosen = recipe if isinstance(recipe, Recipe) else apply_overrides(Recipe(), recipe or {})
     tracking.require(chosen)
+    begun = time.monotonic()
     with directory.made(out, source=source, overwrite=overwrite) as path:
         session = start(
-            prepare(survey(source, chosen, progress=progress), cache=cache, progress=progress), path, progress=progress
+            prepare(survey(source, chosen, progress=progress), cache=cache, progress=progress),
+            path,
+            begun=begun,
+            progress=progress,
         )
         with observed(session) as look:
             for event in session.events():

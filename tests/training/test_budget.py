@@ -1,0 +1,66 @@
+"""A budget holds as many epochs as fit, with all that is around them, and not one more."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sightline.errors import RecipeError
+from sightline.training.budget import KEPT, MOST_EPOCHS, Costs, epochs_within, seconds_per_step
+from sightline.training.feed import share_of_side
+
+seconds = st.floats(1e-4, 10.0)
+counts = st.integers(1, 5000)
+
+
+def growing(epoch: int, epochs: int) -> float:
+    return share_of_side(epoch, epochs, smallest=0.5, whole_from=0.6)
+
+
+@settings(deadline=None)
+@given(
+    minutes=st.floats(0.5, 60.0), step=st.floats(1e-2, 10.0), judging=st.floats(1e-6, 0.01), spent=seconds, ending=seconds,
+    training=counts, validation=counts, judged=counts, grows=st.booleans(),
+)  # fmt: skip
+def test_so_many_fit_and_one_more_does_not(
+    minutes, step, judging, spent, ending, training, validation, judged, grows
+) -> None:
+    side = growing if grows else None
+
+    def taken(epochs: int) -> float:
+        steps = -(-training // 32)
+        return (
+            spent
+            + steps * step * (sum(side(e, epochs) ** 2 for e in range(1, epochs + 1)) if side else epochs)
+            + (validation * epochs + judged) * judging
+            + ending
+        )
+
+    costs = Costs(step, judging, spent, ending)
+    allowed = (1.0 - KEPT) * 60 * minutes
+    sizes = {"batch_size": 32, "training": training, "validation": validation, "judged": judged}
+    if taken(1) > allowed:
+        with pytest.raises(RecipeError, match="one epoch and what is around it"):
+            epochs_within(minutes, costs, **sizes, share_of_side=side)
+        return
+    found = epochs_within(minutes, costs, **sizes, share_of_side=side)
+    assert taken(found) <= allowed * (1 + 1e-9)
+    assert found == MOST_EPOCHS or taken(found + 1) > allowed * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(("spent", "ending"), [(50.0, 0.0), (0.0, 50.0)])
+def test_what_is_spent_and_what_comes_after_leave_less(spent, ending):
+    sizes = {"batch_size": 10, "training": 100, "validation": 0, "judged": 0}
+    assert epochs_within(1.0, Costs(0.1, 0.0, 0.0, 0.0), **sizes) == 57
+    assert epochs_within(1.0, Costs(0.1, 0.0, spent, ending), **sizes) == 7
+
+
+def test_pictures_that_grow_buy_more_epochs():
+    sizes = {"batch_size": 10, "training": 100, "validation": 0, "judged": 0}
+    costs = Costs(0.1, 0.0, 0.0, 0.0)
+    assert epochs_within(1.0, costs, **sizes, share_of_side=growing) > 1.3 * epochs_within(1.0, costs, **sizes)
+
+
+def test_steps_are_measured_after_a_warm_up():
+    calls = []
+    assert 0 < seconds_per_step(lambda: calls.append(1), minutes=0.01) < 0.1
+    assert len(calls) > 4
