@@ -18,8 +18,8 @@ def growing(epoch: int, epochs: int) -> float:
 
 @settings(deadline=None)
 @given(
-    minutes=st.floats(0.5, 60.0), step=st.floats(1e-2, 10.0), judging=st.floats(1e-6, 0.01), spent=seconds, ending=seconds,
-    training=counts, validation=counts, judged=counts, grows=st.booleans(),
+    minutes=st.floats(0.5, 60.0), step=st.floats(1e-2, 10.0), judging=st.floats(1e-6, 0.01), spent=seconds,
+    ending=seconds, training=counts, validation=counts, judged=counts, grows=st.booleans(),
 )  # fmt: skip
 def test_so_many_fit_and_one_more_does_not(
     minutes, step, judging, spent, ending, training, validation, judged, grows
