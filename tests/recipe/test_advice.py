@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from sightline.recipe import DataFacts, Recipe, advise, apply_overrides
+from sightline.recipe import DataFacts, Recipe, advise, apply_overrides, read_recipe
 from sightline.recipe.advice import RULES
 from sightline.recipe.advice.advice import instead
 from sightline.recipe.network import He, LeNet, Normal, ResNet, Xavier
+from sightline.recipe.toml import shipped
 
 ORDINARY = DataFacts(
     source="pictures", classes=10, training=7_500, validation=1_000, test=1_500, smallest_class=600,
@@ -336,6 +337,10 @@ def test_a_rule_is_silent_elsewhere(code: str) -> None:
 )
 def test_the_default_recipe_needs_no_advice(known: DataFacts | None) -> None:
     assert advise(Recipe(), known) == ()
+    for name in shipped():
+        # Small pictures in color, which it is for; of 1,347 digits its few epochs are few steps.
+        if known is None or known.training > 10_000:
+            assert advise(read_recipe(name), known) == ()
 
 
 def test_a_choice_carries_over_what_the_other_one_takes() -> None:

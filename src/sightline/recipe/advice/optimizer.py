@@ -6,12 +6,12 @@ from typing import Any
 
 from sightline.recipe.advice.advice import Advice, Rule, instead
 from sightline.recipe.facts import DataFacts
-from sightline.recipe.optimizer import Adadelta, Adam, AdamW, Momentum, Nesterov, Sgd
+from sightline.recipe.optimizer import Adadelta, Adam, AdamW, Momentum, Muon, Nesterov, Sgd
 from sightline.recipe.rates import usual_range
 from sightline.recipe.recipe import Recipe
 
 USUAL_DECAY = 5e-4
-LARGEST_DECAY = {"adamw": 0.5}
+LARGEST_DECAY = {"adamw": 0.5, "muon": 0.5}
 LARGEST_L2 = 0.01
 """For every rule that adds weight decay to the gradient."""
 
@@ -119,7 +119,8 @@ def adam_forgets_too_fast(recipe: Recipe, _facts: DataFacts | None) -> Advice | 
 def decay_of_everything(recipe: Recipe, _facts: DataFacts | None) -> Advice | None:
     """Biases and normalization's scale do not overfit, and their decay only holds them back."""
     rule = recipe.optimizer
-    if rule.decayed != "all":
+    # Muon's biases may have rates hundreds of times as high, and normalization has no scale in swift.
+    if rule.decayed != "all" or (isinstance(rule, Muon) and rule.bias_rate > 1.0):
         return None
     return Advice(
         code="decay-of-everything",
@@ -136,7 +137,7 @@ def decay_too_strong(recipe: Recipe, _facts: DataFacts | None) -> Advice | None:
     largest = LARGEST_DECAY.get(rule.name, LARGEST_L2)
     if rule.weight_decay <= largest or isinstance(rule, Adam):  # adam-l2 comes first
         return None
-    usual = 0.05 if isinstance(rule, AdamW) else USUAL_DECAY
+    usual = 0.05 if isinstance(rule, AdamW | Muon) else USUAL_DECAY
     return Advice(
         code="decay-too-strong",
         says=f"{rule.name} with a weight decay of {rule.weight_decay:g} pulls harder on weights than the data does; "
