@@ -8,7 +8,7 @@ from sightline.diagnosis import History, Predicted, diagnose
 from sightline.diagnosis.findings.data import _area
 from sightline.recipe import Recipe, policies
 from sightline.recipe.network import VGG, He
-from sightline.recipe.optimizer import AdamW
+from sightline.recipe.optimizer import AdamW, Muon
 from sightline.recipe.training import Training
 from sightline.recipe.transfer import Transfer
 
@@ -160,3 +160,19 @@ def test_dead_units_ask_for_a_lower_rate_only_where_it_is_high(rate, changed):
     probes = [probe(64, activations=[dead]), probe(200, activations=[dead])]
     found = codes(history(recipe(optimizer=AdamW(learning_rate=rate)), probes=probes))["dead-units"]
     assert ("optimizer.learning_rate" in found.change) is changed
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "update", "found"),
+    [
+        (AdamW(learning_rate=0.1), 0.2, True),
+        (Muon(learning_rate=0.05), 0.05, False),
+        (Muon(learning_rate=0.5), 0.5, True),
+    ],
+)
+def test_steps_are_long_by_the_measure_of_their_rule(optimizer, update, found):
+    layer = {"name": "conv", "weight": 1.0, "mean": 0.0, "spread": 1.0, "gradient": 1.0, "update": update}
+    worse = {"loss": 1.0, "loss_after": 1.2, "curvature": 2.5, "layers": [layer]}
+    trained = history(recipe(optimizer=optimizer), probes=[probe(step, **worse) for step in (1, 4, 16, 64)])
+    trained.add(epoch(1, learned=0.6, confusion=[[30, 20], [20, 30]]))
+    assert ("rate-too-high" in codes(trained)) is found

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from sightline.diagnosis.finding import Finding
-from sightline.diagnosis.findings.rule import Rule, higher_rate, lower_rate, other_start, usual_rate_again
+from sightline.diagnosis.findings.rule import Rule, higher_rate, lower_rate, other_start, usual, usual_rate_again
 from sightline.diagnosis.history import History, Line
 from sightline.recipe.choices import settled
 
@@ -36,7 +36,9 @@ def rate_too_high(history: History) -> Finding | None:
     rising = [each for each in steps if (each["loss_after"] or math.inf) > (each["loss"] or math.inf)]
     # Long steps are no fault where the loss falls all the same.
     troubled = _learned_little(history) or (len(rising) >= len(steps) / 3 and _accuracy(history) < GOOD)
-    if largest < LONG or not troubled:
+    # Muon's steps are as long as its rate says: a tenth or more of the weights, whose norm it holds.
+    muon = history.recipe.optimizer.name == "muon"
+    if largest < (2.0 * usual(history.recipe) if muon else LONG) or not troubled:
         return None
     rate = settled(history.recipe.optimizer.learning_rate)
     return Finding(
