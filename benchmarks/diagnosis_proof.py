@@ -281,7 +281,7 @@ every layer do, how gradients flow, how far a step goes, whether training and in
 `events.jsonl`; findings are small pure functions of that log, so that `sightline diagnose RUN` says the same as the
 terminal did, at any time and of a run that is still training. `sightline cure RUN` trains again with what is
 prescribed. No weight is changed by being looked at (`training.diagnosis = false` trains the same bits without), and it
-costs 2.2 to 2.7 % of the time of a training on two cores (`benchmarks/diagnosis.py`: digits, Fashion-MNIST, flowers).
+costs 2.2 to 2.9 % of the time of a training on two cores (`benchmarks/diagnosis.py`: digits, Fashion-MNIST, flowers).
 
 ## Each fault, silence without it, and its cure
 
