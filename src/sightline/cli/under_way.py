@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sightline.recipe import Recipe
     from sightline.training import Session
 
-REPORTING = 5.0
-"""Seconds for writing the page and the model card, of a time budget."""
+REPORTING = 2.5
+"""Times that it took to load the libraries: what judging and writing the page need of a time budget, beside arithmetic."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = b"\x1b[?25h"
 
@@ -124,12 +124,14 @@ def begin(
     from sightline.training.tracking import require
 
     require(recipe)
+    begun = _begun()
+    ending = REPORTING * (time.monotonic() - begun)
     with made(out, source=source, overwrite=overwrite) as path, display:
         surveyed = survey(source, recipe, progress=display.progress, folder=folder)
         display.survey(surveyed)
         prepared = prepare(surveyed, progress=display.progress)
         display.prepared(prepared)
-        session = start(prepared, path, begun=_begun(), ending=REPORTING, progress=display.progress)
+        session = start(prepared, path, begun=begun, ending=ending, progress=display.progress)
         carry_out(session, display)
 
 
