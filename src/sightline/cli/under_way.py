@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sightline.training import Session
 
 REPORTING = 2.5
-"""Times that it took to load the libraries: what judging and writing the page need of a time budget, beside arithmetic."""
+"""Times that it took to load the libraries: what the page and the rest of the end need of a time budget."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = b"\x1b[?25h"
 
