@@ -68,7 +68,8 @@ class Compression(nn.Module):
 
 
 def build_head(
-    name: Literal["linear", "hidden"],
+    name: HeadName,
+    published: nn.Module | None = None,
     *,
     features: int,
     classes: int,
@@ -76,7 +77,7 @@ def build_head(
     activation: ActivationName,
     unit_dropout: float,
 ) -> nn.Module:
-    """Return new last layers for `features` numbers of each picture.
+    """Return last layers for `features` numbers of each picture: those that were published, or new ones.
 
         linear: scores = W · d(c(x)) + b
         hidden: scores = W₂ · d(f(W₁ · c(x) + b₁)) + b₂
@@ -84,13 +85,16 @@ def build_head(
     with x the features, c their compression, f the activation and d dropout.
 
     Args:
-        name: linear or hidden.
+        name: published, linear or hidden.
+        published: what the architecture ends in; None where that is linear.
         features: numbers of each picture.
         classes: number of scores.
         units: of the hidden layer.
         unit_dropout: probability to drop a number before the last layer.
     """
-    if name == "linear":
+    if name == "published" and published is not None:
+        return published
+    if name in ("published", "linear"):
         return nn.Sequential(Compression(), dropout.units(unit_dropout), nn.Linear(features, classes))
     return nn.Sequential(
         Compression(),

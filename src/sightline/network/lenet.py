@@ -90,17 +90,14 @@ class LeNet(nn.Module):
         self.activation4 = build_activation(activation)
         # Apart from the published layer, whose name must not depend on dropout.
         self.drop4 = dropout.units(unit_dropout if head == "published" else 0.0)
-        self.fc3 = (
-            build_head(
-                head,
-                features=fourth,
-                classes=classes,
-                units=head_units,
-                activation=activation,
-                unit_dropout=unit_dropout,
-            )
-            if head != "published"
-            else nn.Linear(fourth, classes)
+        self.fc3 = build_head(
+            head,
+            nn.Linear(fourth, classes),
+            features=fourth,
+            classes=classes,
+            units=head_units,
+            activation=activation,
+            unit_dropout=unit_dropout,
         )
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:

@@ -67,17 +67,14 @@ class MobileNetV2(nn.Module):
         features.append(_convolution(inputs, last, 1, activation, normalization))
         self.features = nn.Sequential(*features)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = (
-            nn.Sequential(dropout.units(unit_dropout), nn.Linear(last, classes))
-            if head == "published"
-            else build_head(
-                head,
-                features=last,
-                classes=classes,
-                units=head_units,
-                activation=activation,
-                unit_dropout=unit_dropout,
-            )
+        self.classifier = build_head(
+            head,
+            nn.Sequential(dropout.units(unit_dropout), nn.Linear(last, classes)),
+            features=last,
+            classes=classes,
+            units=head_units,
+            activation=activation,
+            unit_dropout=unit_dropout,
         )
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:

@@ -96,17 +96,14 @@ class ResNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         # Apart from the published layer, whose name must not depend on dropout.
         self.dropout = dropout.units(unit_dropout if head == "published" else 0.0)
-        self.fc = (
-            build_head(
-                head,
-                features=outputs[3],
-                classes=classes,
-                units=head_units,
-                activation=activation,
-                unit_dropout=unit_dropout,
-            )
-            if head != "published"
-            else nn.Linear(outputs[3], classes)
+        self.fc = build_head(
+            head,
+            nn.Linear(outputs[3], classes),
+            features=outputs[3],
+            classes=classes,
+            units=head_units,
+            activation=activation,
+            unit_dropout=unit_dropout,
         )
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:

@@ -75,22 +75,20 @@ class SqueezeNet(nn.Module):
         self.features = nn.Sequential(*features)
         self.dropout = dropout.maps(map_dropout)
         self.avgpool = nn.Identity() if head == "published" else nn.AdaptiveAvgPool2d(1)
-        self.classifier = (
-            nn.Sequential(
-                dropout.units(unit_dropout),
-                nn.Conv2d(FEATURES, classes, 1),
-                build_activation(activation),
-                nn.AdaptiveAvgPool2d(1),
-            )
-            if head == "published"
-            else build_head(
-                head,
-                features=FEATURES,
-                classes=classes,
-                units=head_units,
-                activation=activation,
-                unit_dropout=unit_dropout,
-            )
+        published = nn.Sequential(
+            dropout.units(unit_dropout),
+            nn.Conv2d(FEATURES, classes, 1),
+            build_activation(activation),
+            nn.AdaptiveAvgPool2d(1),
+        )
+        self.classifier = build_head(
+            head,
+            published,
+            features=FEATURES,
+            classes=classes,
+            units=head_units,
+            activation=activation,
+            unit_dropout=unit_dropout,
         )
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:

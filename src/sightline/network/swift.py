@@ -81,17 +81,14 @@ class Swift(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.largest = nn.AdaptiveMaxPool2d(1)
         self.dropout = dropout.units(0.0 if head != "published" else unit_dropout)
-        self.head = (
-            build_head(
-                head,
-                features=widths[-1],
-                classes=classes,
-                units=head_units,
-                activation=activation,
-                unit_dropout=unit_dropout,
-            )
-            if head != "published"
-            else nn.Linear(widths[-1], classes, bias=False)
+        self.head = build_head(
+            head,
+            nn.Linear(widths[-1], classes, bias=False),
+            features=widths[-1],
+            classes=classes,
+            units=head_units,
+            activation=activation,
+            unit_dropout=unit_dropout,
         )
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:

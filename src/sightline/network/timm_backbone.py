@@ -56,7 +56,7 @@ class TimmBackbone(nn.Module):
         self.architecture, self.channels = architecture, channels
         self.backbone = create(architecture, channels=channels)
         self.head = build_head(
-            "hidden" if head == "hidden" else "linear",
+            head,
             features=self._features(image_size),
             classes=classes,
             units=head_units,

@@ -91,17 +91,14 @@ class VGG(nn.Module):
             inputs = units
         # Apart from the classifier: its layers' names must not depend on dropout.
         self.dropout = dropout.units(0.0 if hidden or head != "published" else unit_dropout)
-        self.classifier = (
-            build_head(
-                head,
-                features=inputs,
-                classes=classes,
-                units=head_units,
-                activation=activation,
-                unit_dropout=unit_dropout,
-            )
-            if head != "published"
-            else nn.Sequential(*classifier, nn.Linear(inputs, classes))
+        self.classifier = build_head(
+            head,
+            nn.Sequential(*classifier, nn.Linear(inputs, classes)),
+            features=inputs,
+            classes=classes,
+            units=head_units,
+            activation=activation,
+            unit_dropout=unit_dropout,
         )
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:

@@ -40,7 +40,7 @@ from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved
 from sightline.training.stage import Stage
 from sightline.training.standing import digest_of, standing
-from sightline.training.state import State, copied, shortened_digest
+from sightline.training.state import State, copied, holding, shortened_digest
 from sightline.training.step import Forward
 from sightline.training.times import Times
 from sightline.training.watching import Observer
@@ -279,11 +279,11 @@ class Session:
         """
         sides = {"validation": self.prepared.split.validation, "test": self.prepared.split.test}
         if self.prepared.weights is not None:
-            with self.numerics(), self.enough_memory(), self._holding(self.state.network.state_dict()):
+            with self.numerics(), self.enough_memory(), holding(self.state.network, self.state.network.state_dict()):
                 self.conclusion = conclude(self.prepared, self.recipe, self.state, self._evaluate, self.shown)
             keep(self.path, self.conclusion, self.prepared.weights, self.state, self.stages)
             self.state.best = sealed_weights(self.state, self.conclusion)
-        with self.numerics(), self.enough_memory(), self._holding(self.state.best or self.state.judged()):
+        with self.numerics(), self.enough_memory(), holding(self.state.network, self.state.best or self.state.judged()):
             found = predictions.of(sides, self.predict)
             judged, self.calibration = calibrate(found, self.prepared.catalogue.labels)
             look = partial(predictions.places, self.state.network, self.feed)
@@ -319,7 +319,7 @@ class Session:
         return shortened_digest({name: each for name, each in network.state_dict().items() if name not in frozen})
 
     def _write(self, metrics: Mapping[str, Metrics], temperature: float = 1.0) -> None:
-        with self._holding(self.state.best or self.state.judged()):
+        with holding(self.state.network, self.state.best or self.state.judged()):
             path, network = self.path / directory.MODEL, self.state.network
             sealing.write(path, self.prepared, self.resolved, network, metrics, temperature=temperature)
         self.written_epoch = self.state.best_epoch
@@ -364,21 +364,11 @@ class Session:
         pixels = torch.from_numpy(self.prepared.pixels.gather(records))
         return self.feed.standardize(pixels.to(settled(self.recipe.training.device)))
 
-    @contextlib.contextmanager
-    def _holding(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
-        """Run the body with other weights in the network, and put its own back."""
-        own = copied(self.state.network.state_dict())
-        self.state.network.load_state_dict(weights)
-        try:
-            yield
-        finally:
-            self.state.network.load_state_dict(own)
-
     def _judge(self, state: State) -> Metrics | None:
         validation = self.prepared.split.validation
         if not len(validation):
             return None
-        with self._holding(state.average) if state.average is not None else contextlib.nullcontext():
+        with holding(self.state.network, state.average) if state.average is not None else contextlib.nullcontext():
             state.network.eval()
             return self._evaluate(validation) if self.stage.judge is None else self.stage.judge(validation)
 

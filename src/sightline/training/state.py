@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -44,6 +45,17 @@ class State:
     def judged(self) -> dict[str, Tensor]:
         """Return the weights that evaluation and sealing look at: the average where there is one."""
         return self.average if self.average is not None else dict(self.network.state_dict())
+
+
+@contextlib.contextmanager
+def holding(network: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Run the body with other weights in a network, and put its own back."""
+    own = copied(network.state_dict())
+    network.load_state_dict(weights)
+    try:
+        yield
+    finally:
+        network.load_state_dict(own)
 
 
 def begin(network: nn.Module, optimizer: Optimizer, *, averaged: bool) -> State:
