@@ -83,6 +83,22 @@ def test_cure_of_a_healthy_run_trains_nothing(tmp_path):
     assert not (tmp_path / "run-cured").exists()
 
 
+def test_cure_finds_what_the_recipe_names_from_wherever_it_is_called(sick, tmp_path):
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    here.mkdir()
+    (there / "old.safetensors").write_bytes((sick / "model.safetensors").read_bytes())
+    chosen = {"training.batch_size": 4, "training.epochs": 1, "training.threads": 1, "transfer.head_epochs": 1}
+    chosen |= {"transfer.batch_norm": "follow", "transfer.depth": "both", "transfer.distillation": 0.0}
+    choices = [word for name, value in chosen.items() for word in ("--set", f"{name}={show(value)}")]
+    done = sightline("transfer", "old.safetensors", "digits", "--out", "run", *choices, cwd=there)
+    assert done.returncode == 0, done.stderr
+    done = sightline("cure", there / "run", "--only", "small-batch-norm", "--out", "better", "--quiet", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "Gone: small-batch-norm" in done.stdout
+    assert "batch_size = 8" in (here / "better" / "recipe.toml").read_text(encoding="utf-8")
+
+
 def test_rate_suggests_and_leaves_nothing_but_its_plot(tmp_path):
     chosen = {name: value for name, value in QUICK.items() if name != "optimizer.learning_rate"}
     choices = [word for name, value in chosen.items() for word in ("--set", f"{name}={show(value)}")]

@@ -97,4 +97,10 @@ def test_without_anybody_uncertain_one_look_is_enough():
 @pytest.mark.parametrize("number", [0.0, -1.0, 1.5, float("nan")])
 def test_certain_is_a_probability(number):
     with pytest.raises(RecipeError, match=r"certain: found .*wanted a probability"):
-        check_certain(number)
+        check_certain(number, "flips")
+
+
+def test_certain_spares_views_that_there_are():
+    assert check_certain(1.0, "none") == 1.0
+    with pytest.raises(RecipeError, match=r"certain: found 0\.9 without test-time augmentation"):
+        check_certain(0.9, "none")

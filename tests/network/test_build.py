@@ -219,3 +219,31 @@ def test_forgotten_initialization_is_the_same_every_time() -> None:
     assert isinstance(module, LeNet)
     assert not any(parameter.any() for parameter in module.parameters())
     assert (module.norm1.running_var == 1).all()
+
+
+def test_later_convolutions_of_a_swift_stage_are_a_residual_from_three_on() -> None:
+    maps = pictures(4, 6, (8, 8))
+    for convolutions in (2, 3):
+        module = made(
+            section_of("swift", widths=(12,), convolutions=convolutions), channels=3, classes=2, size=(16, 16)
+        )
+        stage = module.get_submodule("stages.0").eval()
+        stage.first[0] = nn.Conv2d(6, 12, 3, padding=1)
+        for layer in stage.later:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.zeros_(layer.weight)
+        with torch.no_grad():
+            found, first = stage(maps), stage.first(maps)
+        # Convolutions of 0 add nothing to what the first one made, and without a residual leave nothing of it.
+        assert torch.equal(found, stage.activation(first) if convolutions == 3 else torch.zeros_like(first))
+
+
+@pytest.mark.parametrize(("chosen", "share"), [({"running_share": 0.3}, 0.3), ({}, 0.1)])
+def test_a_batch_has_its_share_in_the_running_statistics(chosen: dict[str, float], share: float) -> None:
+    module = made(section_of("vgg", **chosen), channels=3, classes=2, size=(16, 16)).train()
+    batch = pictures(8, 3, (16, 16))
+    norm = module.get_submodule("features.1")
+    with torch.no_grad():
+        module(batch)
+        mean = module.get_submodule("features.0")(batch).mean(dim=(0, 2, 3))
+    torch.testing.assert_close(norm.running_mean, share * mean)

@@ -110,3 +110,10 @@ def test_the_usual_rate_follows_the_batch_by_the_rule_it_states() -> None:
     assert usual_rate("adadelta", 512)[0] == usual_rate("adadelta", 8)[0] == 1.0
     assert "in proportion" in usual_rate("sgd", 64)[1]
     assert "square root" in usual_rate("adam", 64)[1]
+
+
+def test_rates_of_biases_and_of_the_head_come_upon_those_of_layers() -> None:
+    section = recipe.Momentum(learning_rate=0.1, bias_rate=3.0, head_rate=2.0)
+    optimizer = build(section, ready(), rate_factors={"0.weight": 0.5, "0.bias": 0.5, "4.bias": 0.25})
+    found = {name: group["rate_factor"] for group in optimizer.param_groups for name in group["param_names"]}
+    assert found == {"0.weight": 0.5, "0.bias": 1.5, "1.weight": 1.0, "1.bias": 3.0, "4.weight": 2.0, "4.bias": 1.5}

@@ -222,3 +222,14 @@ def test_a_time_budget_becomes_epochs():
     assert resolved.recipe.training.epochs == 17
     assert resolved.recipe.training.time_budget_minutes == 0
     assert resolved.reasons["training.epochs"] == "measured"
+
+
+@pytest.mark.parametrize(
+    ("training", "batch"), [(50_000, 2000), (45_000, 1800), (5_000, 200), (100, 32), (10**6, 2000)]
+)
+def test_muon_takes_large_batches(training, batch):
+    recipe = apply_overrides(Recipe(), ["optimizer=muon"])
+    resolved = resolve(recipe, replace(facts(), training=training), CPU, decoder="pillow")
+    assert resolved.recipe.training.batch_size == batch
+    assert "muon" in resolved.reasons["training.batch_size"]
+    assert resolved.recipe.optimizer.learning_rate == pytest.approx(0.06 * (batch / 128) ** 0.5, rel=0.01)

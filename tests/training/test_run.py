@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -132,6 +133,14 @@ def test_a_time_budget_sets_the_epochs(digits, tmp_path):
         assert session.state.step == 0
         ends = [event for event in session.events() if isinstance(event, EpochEnd)]
     assert len(ends) == epochs
+
+
+@pytest.mark.parametrize(("ago", "ending"), [(200.0, 0.0), (0.0, 200.0)])
+def test_what_came_before_and_what_comes_after_are_of_the_budget(digits, tmp_path, ago, ending):
+    recipe = apply_overrides(Recipe(), {"training.time_budget_minutes": 3.0, "network": "lenet"})
+    prepared = prepare(survey(digits, recipe))
+    with pytest.raises(RecipeError, match="one epoch and what is around it"):
+        start(prepared, tmp_path, begun=time.monotonic() - ago, ending=ending)
 
 
 def test_an_earlier_run_is_replaced_only_when_asked(digits, tmp_path):

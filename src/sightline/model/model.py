@@ -150,7 +150,7 @@ class Model:
                 self._computation.of_groups(size, device=device, outcome="probabilities"),
                 self._views(test_time),
                 size=size,
-                certain=check_certain(certain),
+                certain=check_certain(certain, test_time),
             ),
             size=size,
             threads=_threads(),
@@ -175,7 +175,9 @@ class Model:
             RecipeError: the machine has no such device, flips are not valid for the model's pictures, or `certain` is
                 out of range.
         """
-        return self._computed(pixels, device, "probabilities", self._views(test_time), check_certain(certain))
+        return self._computed(
+            pixels, device, "probabilities", self._views(test_time), check_certain(certain, test_time)
+        )
 
     def scores(
         self, pixels: UInt8[Tensor | ndarray, "picture height width channel"], *, device: str = "cpu"

@@ -77,12 +77,17 @@ def averaged(compute: Group, chosen: tuple[View, ...], *, size: int, certain: fl
     return apply
 
 
-def check_certain(certain: float) -> float:
+def check_certain(certain: float, test_time: TestTime) -> float:
     """Return the number.
 
     Raises:
-        RecipeError: it is no probability above 0.
+        RecipeError: it is no probability above 0, or there are no views that it could spare.
     """
+    if certain < 1.0 and test_time == "none":
+        raise RecipeError(
+            f"certain: found {certain:g} without test-time augmentation, so that there is nothing to be spared; wanted "
+            "flips, translations or both, or no certain."
+        )
     if not 0.0 < certain <= 1.0:
         raise RecipeError(f"certain: found {certain:g}, wanted a probability above 0, 1 at most.")
     return certain

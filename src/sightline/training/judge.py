@@ -12,7 +12,7 @@ from torch import log_softmax
 
 from sightline.data import Pixels, Progress, Refusal, Silent
 from sightline.model import Model
-from sightline.model.views import TestTime
+from sightline.model.views import TestTime, check_certain
 from sightline.training.calibration import tempered
 from sightline.training.hardware import machine
 from sightline.training.held_out import Side, held_out
@@ -61,6 +61,7 @@ def judge(
     Raises:
         DataError: classes that the model does not know, no pictures on that side, or a source that cannot be read.
     """
+    check_certain(certain, test_time)
     progress = progress or Silent()
     here = machine(device, None)
     found = held_out(model, source, side=side, threads=here.threads, progress=progress)
