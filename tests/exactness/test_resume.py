@@ -37,6 +37,7 @@ KINDS = {
     "residual, dropout": {"network": "resnet", "network.width": 4, "network.dropout": 0.3},
     "augmented": {"augmentation": "strong"},
     "mixed": {"augmentation.operations": [{"name": "mixup", "probability": 0.5}, "horizontal_flip"]},
+    "easy pictures left out": {"training.easy_left_out": 0.6, "training.easy_left_out_until": 1.0},
     "early stopping": {"training.early_stopping": 1, "training.epochs": 6, "optimizer.learning_rate": 0.1},
 }
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sightline.network.normalization import EPSILON, batch, group
+from sightline.network.normalization import EPSILON, batch, group, share_of_part
 
 Array = NDArray[np.float64]
 SHAPE = (6, 8, 5, 7)
@@ -67,6 +67,19 @@ def set_to(module: nn.Module, gamma: Array, beta: Array) -> nn.Module:
         for parameter, value in zip(module.parameters(), (gamma, beta), strict=True):
             parameter.copy_(torch.from_numpy(value))
     return module
+
+
+@pytest.mark.parametrize("parts", [1, 2, 14])
+@pytest.mark.parametrize("share", [0.1, 0.4, 1.0])
+def test_running_averages_move_as_far_by_all_parts_of_a_batch_as_by_the_whole(parts: int, share: float) -> None:
+    """Where all parts have the same mean and variance, the weights (1 − w)^P of what was there before decide."""
+    whole, divided = ready(batch(SHAPE[1])), ready(batch(SHAPE[1]))
+    whole.momentum, divided.momentum = share, share_of_part(share, parts)
+    whole(maps())
+    for _ in range(parts):
+        divided(maps())
+    assert torch.allclose(whole.running_mean, divided.running_mean, rtol=1e-9)
+    assert torch.allclose(whole.running_var, divided.running_var, rtol=1e-9)
 
 
 def test_batch_normalization_can_be_the_identity() -> None:

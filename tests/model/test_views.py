@@ -18,7 +18,8 @@ def picture(side: int = 8) -> np.ndarray:
         ("flips", "mirror", 2),
         ("flips", "any", 8),
         ("translations", "fixed", 5),
-        ("both", "mirror", 6),
+        ("both", "mirror", 10),
+        ("both", "any", 40),
     ],
 )
 def test_views_are_different_pictures_and_the_first_is_the_picture(kind, orientation, count):
@@ -40,6 +41,15 @@ def test_translations_move_by_a_sixteenth_and_mirror_what_is_beyond():
     ]
     for found, wanted in zip(shown, expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_both_are_each_translation_in_each_orientation():
+    pixels = picture(32)
+    moved = [view(pixels) for view in views("translations", orientation="fixed")]
+    found = [view(pixels) for view in views("both", orientation="mirror")]
+    for shown, mirrored, wanted in zip(found[::2], found[1::2], moved, strict=True):
+        np.testing.assert_array_equal(shown, wanted)
+        np.testing.assert_array_equal(mirrored, wanted[:, :, ::-1])
 
 
 def test_flips_are_refused_where_only_one_orientation_is_valid():

@@ -69,7 +69,8 @@ def test_the_command_measures_every_part_and_shares_add_up(tmp_path):
     for each in found["networks"]:
         share = each["images_per_second"] * each["gigaflops"] * 1e9 / found["peak"]
         assert each["share_of_peak"] == pytest.approx(share)
-    epochs = [found["epochs"][minutes] for minutes in ("5.0", "30.0", "120.0")]
+    assert [each["minutes"] for each in found["bought"]] == [5.0, 30.0, 120.0]
+    epochs = [each["epochs"] for each in found["bought"]]
     assert 0 < epochs[0] < epochs[1] < epochs[2]
     assert not list(tmp_path.iterdir())
 

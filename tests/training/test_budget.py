@@ -1,12 +1,14 @@
 """A budget holds as many epochs as fit, with all that is around them, and not one more."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sightline.errors import RecipeError
-from sightline.training.budget import KEPT, MOST_EPOCHS, Costs, epochs_within, seconds_per_step
-from sightline.training.feed import share_of_side
+from sightline.training.budget import KEPT, MOST_EPOCHS, Costs, epochs_within, seconds_in_parts, seconds_per_step
+from sightline.training.growing import share_of_side
 
 seconds = st.floats(1e-4, 10.0)
 counts = st.integers(1, 5000)
@@ -64,3 +66,17 @@ def test_steps_are_measured_after_a_warm_up():
     calls = []
     assert 0 < seconds_per_step(lambda: calls.append(1), minutes=0.01) < 0.1
     assert len(calls) > 4
+
+
+@pytest.mark.parametrize(("parts", "wanted"), [(2, {2}), (4, {4}), (14, {1, 4})])
+def test_of_a_step_in_many_parts_only_some_are_measured(parts, wanted):
+    asked = []
+
+    def step(count: int) -> None:
+        asked.append(count)
+        time.sleep(0.004 + 0.002 * count)
+
+    found = seconds_in_parts(step, parts, minutes=0.01)
+    assert set(asked) == wanted
+    # Sleeping takes longer than asked for, never less.
+    assert 0.8 * (0.004 + 0.002 * parts) < found < 5 * (0.004 + 0.002 * parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from sightline import network, optimization
-from sightline.recipe import read_recipe
+from sightline.recipe import Recipe, apply_overrides, read_recipe
 from sightline.recipe.network import Identity, Swift
 from sightline.recipe.optimizer import Muon
+from sightline.training import prepare, start, survey
 from sightline.training.loss import cross_entropy as summed
 from sightline.training.state import begin
 from sightline.training.step import Shard, make_step, supervised
@@ -106,3 +108,12 @@ def test_its_rates_are_the_published_ones_at_the_published_batch() -> None:
     # 2e-6 · 2000 of a parameter each step, which a momentum of 0.85 adds up to, in units of the matrices' rate.
     assert chosen.weight_decay == pytest.approx(2e-6 * 2000 / (1 - 0.85) / MATRIX_RATE, rel=0.02)
     assert optimization.rate(read_recipe("fast").schedule, base=1.0, step=0, total_steps=9, steps_per_epoch=1) == 1.0
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_running_statistics_move_by_their_share_with_a_step_and_not_with_each_part(parts: int, tmp_path: Path) -> None:
+    choices = {"network": "swift", "network.widths": [8], "training.gradient_accumulation": parts}
+    chosen = apply_overrides(Recipe(), choices)
+    session = start(prepare(survey("digits", chosen), cache=tmp_path / "cache"), tmp_path)
+    shares = {layer.momentum for layer in session.state.network.modules() if isinstance(layer, nn.BatchNorm2d)}
+    assert sorted(shares) == [pytest.approx(1.0 - 0.6 ** (1.0 / parts))]

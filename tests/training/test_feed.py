@@ -7,7 +7,8 @@ import torch
 from sightline import preprocessing
 from sightline.recipe import Recipe, apply_overrides
 from sightline.training import prepare, survey
-from sightline.training.feed import AHEAD, Feed, share_of_side
+from sightline.training.feed import AHEAD, Feed
+from sightline.training.growing import share_of_side
 
 STANDARD = ["rotation", "translation", "brightness", "gaussian_noise"]
 

@@ -103,7 +103,12 @@ def test_explicit_choices_stay_and_have_no_reason():
     fields = {choice.partition("=")[0] for choice in chosen}
     assert fields.isdisjoint(resolved.reasons)
     # explicit values leave only the decoder, device and threads to be chosen
-    assert set(resolved.reasons) == {"data.decoder", "training.device", "training.threads"}
+    assert set(resolved.reasons) == {
+        "data.decoder",
+        "training.device",
+        "training.gradient_accumulation",
+        "training.threads",
+    }
 
 
 @pytest.mark.parametrize(("machine", "precision", "network"), [(CPU, "float32", "vgg"), (GPU, "bfloat16", "resnet")])
@@ -112,6 +117,49 @@ def test_the_machine_decides_numbers_and_network(machine, precision, network):
     assert resolved.recipe.training.precision == precision
     assert resolved.recipe.network.name == network
     assert resolved.recipe.data.image_size == (64 if machine is CPU else 224)
+
+
+@pytest.mark.parametrize(
+    ("machine", "side", "network"),
+    [
+        (CPU, 8, "vgg"),
+        (CPU, 16, "swift"),
+        (CPU, 32, "swift"),
+        (CPU, 40, "swift"),
+        (CPU, 41, "vgg"),
+        (GPU, 32, "resnet"),
+    ],
+)
+def test_small_pictures_get_swift_on_a_processor(machine, side, network):
+    assert resolve(Recipe(), facts(side=side), machine, decoder="pillow").recipe.network.name == network
+
+
+def test_an_automatic_swift_is_half_as_wide_and_has_an_activation_of_its_own():
+    found = resolve(Recipe(), facts(side=32), CPU, decoder="pillow").recipe.network
+    assert (found.widths, found.activation, found.running_share) == ((32, 128, 128), "gelu", 0.4)
+    assert (found.initialization.name, found.first_layer) == ("identity", "whitening")
+    asked = resolve(apply_overrides(Recipe(), ["network=swift"]), facts(side=32), CPU, decoder="pillow").recipe.network
+    assert asked.widths == (64, 256, 256)
+    chosen = apply_overrides(Recipe(), ["network.activation=tanh", "network.running_share=0.2"])
+    kept = resolve(chosen, facts(side=32), CPU, decoder="pillow").recipe.network
+    assert (kept.name, kept.activation, kept.running_share) == ("swift", "tanh", 0.2)
+
+
+@pytest.mark.parametrize(
+    ("machine", "batch", "parts"), [(CPU, 64, 1), (CPU, 191, 1), (CPU, 256, 2), (CPU, 1792, 14), (GPU, 1792, 1)]
+)
+def test_large_batches_are_computed_in_parts_that_a_cache_holds(machine, batch, parts):
+    recipe = apply_overrides(Recipe(), [f"training.batch_size={batch}"])
+    resolved = resolve(recipe, facts(10_000), machine, decoder="pillow")
+    assert resolved.recipe.training.gradient_accumulation == parts
+    assert ("cache" in resolved.reasons["training.gradient_accumulation"]) is (parts > 1)
+
+
+def test_muon_needs_fewer_passes():
+    recipe = apply_overrides(Recipe(), ["optimizer=muon"])
+    assert resolve(recipe, facts(50_000), CPU, decoder="pillow").recipe.training.epochs == 10
+    assert resolve(recipe, facts(200_000), CPU, decoder="pillow").recipe.training.epochs == 8
+    assert resolve(Recipe(), facts(50_000), CPU, decoder="pillow").recipe.training.epochs == 11
 
 
 def test_choices_of_an_automatic_network_reach_the_one_that_is_chosen():

@@ -12,7 +12,7 @@ from sightline.cli.options import read, recipe_options
 if TYPE_CHECKING:
     from rich.table import Column
 
-    from sightline.training.bench import Bench
+    from sightline.training.bench import Bench, Bought
 
 
 @click.command("bench")
@@ -68,8 +68,13 @@ def _show(found: Bench) -> None:
             f"{each.share_of_peak:.0%}",
         )
     console.print(networks)
-    bought = ", ".join(f"{minutes:g} minutes: {epochs:,}" for minutes, epochs in found.epochs.items())
+    bought = ", ".join(map(_told, found.bought))
     console.print(f"Epochs of the recipe's network within a time (--minutes): {bought}")
+
+
+def _told(bought: Bought) -> str:
+    maps = f" with {', '.join(map(str, bought.widths))} maps" if bought.widths else ""
+    return f"{bought.minutes:g} minutes: {bought.epochs:,}{maps}"
 
 
 def _columns(first: str, *others: str) -> list[Column]:

@@ -160,7 +160,7 @@ class Display:
         memory, training = session.memory, session.recipe.training
         if memory is None or training.batch_size == "auto":
             return
-        needed = memory.needed(training.batch_size, training.gradient_accumulation)
+        needed = memory.needed(training.batch_size, training.parts)
         if needed > memory.free:
             self._result.print(
                 f"Little memory: a step needs about {needed / 1e9:.3g} GB, and {memory.free / 1e9:.3g} GB are free. "

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sightline.cli.options import test_time_option
+from sightline.cli.options import backend_option, test_time_option
 
 if TYPE_CHECKING:
+    from sightline.model.backends import Backend
     from sightline.model.views import TestTime
     from sightline.training import Judgment
     from sightline.training.held_out import Side
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
     help="Which pictures count. auto: what was held out, where the model was trained on SOURCE; otherwise all.",
 )
 @test_time_option
+@backend_option
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def command(model_file: str, source: str, side: Side, test_time: TestTime, certain: float, form: str) -> None:
+def command(
+    model_file: str, source: str, side: Side, test_time: TestTime, certain: float, backend: Backend, form: str
+) -> None:
     """Judge MODEL (model.safetensors, or a run's directory) on SOURCE, which is anything that can be trained on."""
     from sightline.cli.display import Display
 
@@ -38,7 +42,9 @@ def command(model_file: str, source: str, side: Side, test_time: TestTime, certa
     from sightline.training import judge
 
     model = load(model_in(model_file))
-    judgment = judge(model, source, side=side, test_time=test_time, certain=certain, progress=display.progress)
+    judgment = judge(
+        model, source, side=side, test_time=test_time, certain=certain, backend=backend, progress=display.progress
+    )
     if form == "json":
         refused = [{"file": refusal.name, "reason": refusal.reason} for refusal in judgment.refused]
         plain = {} if judgment.plain is None else {"without_test_time_augmentation": judgment.plain.as_dict()}

@@ -89,3 +89,14 @@ def test_time_option(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def backend_option(function: F) -> F:
+    """Add `--backend`."""
+    return click.option(
+        "--backend",
+        type=click.Choice(["exact", "auto", "torch", "onnxruntime", "openvino"]),
+        default="exact",
+        show_default=True,
+        help="exact: the same bits alone and in company. The others round as is fastest; auto: the fastest installed.",
+    )(function)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sightline.cli.options import test_time_option
+from sightline.cli.options import backend_option, test_time_option
 from sightline.errors import DataError
 
 if TYPE_CHECKING:
     from sightline.model import Predictions
+    from sightline.model.backends import Backend
     from sightline.model.views import TestTime
 
 
@@ -22,9 +23,16 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True)
 @click.option("--top-k", type=click.IntRange(min=1), default=3, show_default=True, help="Classes listed per picture.")
 @test_time_option
+@backend_option
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 def command(
-    model_file: str, files: tuple[str, ...], top_k: int, test_time: TestTime, certain: float, form: str
+    model_file: str,
+    files: tuple[str, ...],
+    top_k: int,
+    test_time: TestTime,
+    certain: float,
+    backend: Backend,
+    form: str,
 ) -> None:
     """Say with MODEL (model.safetensors, or a run's directory) what is in FILES: pictures, or folders of them.
 
@@ -41,6 +49,7 @@ def command(
         skip_refused=True,
         test_time=test_time,
         certain=certain,
+        backend=backend,
         progress=Display(quiet=form != "table").progress,
     )
     {"table": _table, "csv": _csv, "json": _json}[form](predictions, top_k)

@@ -21,6 +21,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from sightline.errors import ModelFileError, RecipeError
+from sightline.model.backends import Backends, Fast, Timed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 PIXELS_AT_ONCE = 16_384
 """Of one group: enough to keep a processor busy, and few enough that a single picture is quick."""
 LARGEST_GROUP = 32
+FAST_PIXELS_AT_ONCE = 4 * 224 * 224
+"""Of one group of a backend: maps of more do not stay in a processor's cache (`benchmarks/predicting.py`)."""
+LARGEST_FAST_GROUP = 256
 GROUPS_ON_DEVICE = 8
 """Groups that a GPU takes at once."""
 
@@ -53,6 +57,7 @@ class Computation:
         self._temperature = temperature
         self._modules = {"cpu": (network, preprocessing)}
         self._moving = threading.Lock()
+        self._backends = Backends(network, preprocessing, self._probabilities)
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """Return the network's weights and buffers by name."""
@@ -63,6 +68,33 @@ class Computation:
         """Return how many numbers the network's parameters have."""
         network, _ = self._modules["cpu"]
         return sum(parameter.numel() for parameter in network.parameters())
+
+    def in_backend(self, size: int, backend: Fast | Literal["auto"], *, outcome: Outcome) -> Group:
+        """Return the function that computes one group with all threads, called from one.
+
+        Raises:
+            RecipeError: no such backend computes this model.
+        """
+
+        def compute(pixels: NDArray[np.uint8]) -> Float32[ndarray, "picture class"]:
+            height, width, channels = pixels.shape[1:]
+            filled = pixels if len(pixels) == size else np.zeros((size, height, width, channels), np.uint8)
+            filled[: len(pixels)] = pixels
+            scores = self._backends.scores(backend, (size, height, width, channels))(filled)
+            result = _finite(scores[: len(pixels)])
+            return self._probabilities(result) if outcome == "probabilities" else result
+
+        return compute
+
+    def timed(self, shape: tuple[int, int, int, int]) -> dict[Fast, Timed]:
+        """Return what is known of the backends that are installed, for (pictures, height, width, channels)."""
+        return self._backends.timed(shape)
+
+    def _probabilities(self, scores: Float32[ndarray, "picture class"]) -> Float32[ndarray, "picture class"]:
+        import torch
+
+        shares = torch.softmax(torch.from_numpy(scores).double() / self._temperature, dim=1).float()
+        return keep_likeliest(shares.numpy(), scores)
 
     def of_groups(self, size: int, *, device: str, outcome: Outcome) -> Group:
         """Return the function that computes one group; on the CPU it may run in several threads at a time.
@@ -78,15 +110,9 @@ class Computation:
             filled = np.zeros((size, *pixels.shape[1:]), np.uint8)
             filled[: len(pixels)] = pixels
             with torch.inference_mode(), torch.autocast(torch.device(device).type, enabled=False), _exactly(device):
-                scores = network(preprocessing(torch.from_numpy(filled).to(device))).cpu()
-                result: NDArray[np.float32] = scores.numpy()
-                if outcome == "probabilities":
-                    shares = torch.softmax(scores.double() / self._temperature, dim=1).float()
-                    result = keep_likeliest(shares.numpy(), result)
-            result = result[: len(pixels)]
-            if not np.isfinite(result).all():
-                raise ModelFileError("the model's scores are not finite: its weights are too large. Train it again.")
-            return result
+                scores: NDArray[np.float32] = network(preprocessing(torch.from_numpy(filled).to(device))).cpu().numpy()
+            result = _finite(scores[: len(pixels)])
+            return self._probabilities(result) if outcome == "probabilities" else result
 
         return compute
 
@@ -102,6 +128,12 @@ class Computation:
                         f"device: {device!r} cannot be used here ({first}). Wanted cpu, or cuda or mps where present."
                     ) from error
             return self._modules[device]
+
+
+def _finite(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(scores).all():
+        raise ModelFileError("the model's scores are not finite: its weights are too large. Train it again.")
+    return scores
 
 
 def keep_likeliest(found: NDArray[Real], scores: Float[ndarray, "picture class"]) -> NDArray[Real]:
@@ -125,6 +157,12 @@ def group_size(image_size: tuple[int, int], *, on_cpu: bool) -> int:
     while size < LARGEST_GROUP and 2 * size * height * width <= PIXELS_AT_ONCE:
         size *= 2
     return size if on_cpu else size * GROUPS_ON_DEVICE
+
+
+def group_to_be_fast(image_size: tuple[int, int], *, pictures: int) -> int:
+    """Return how many pictures a backend computes at once: few enough that maps stay in the cache, one where it is."""
+    height, width = image_size
+    return min(pictures, max(1, min(LARGEST_FAST_GROUP, FAST_PIXELS_AT_ONCE // (height * width)))) or 1
 
 
 def _exactly(device: str) -> contextlib.AbstractContextManager[None]:

@@ -16,7 +16,8 @@ from sightline import preprocessing
 from sightline.data import Limits, Progress, Silent
 from sightline.data.decode import Decoder
 from sightline.errors import DataError, ModelFileError, RecipeError
-from sightline.model.compute import Computation, Outcome, group_size
+from sightline.model.backends import Backend, Fast, Timed, require
+from sightline.model.compute import Computation, Group, Outcome, group_size, group_to_be_fast
 from sightline.model.description import Description
 from sightline.model.inputs import Inputs, items
 from sightline.model.limits import limits_of, restated
@@ -108,6 +109,7 @@ class Model:
         limits: Limits | None = None,
         test_time: TestTime = "none",
         certain: float = 1.0,
+        backend: Backend = "exact",
         progress: Progress | None = None,
     ) -> Predictions:
         """Say what is in pictures: decoded, resized and preprocessed as in the training.
@@ -127,34 +129,40 @@ class Model:
             limits: what a single picture may cost. None: those of the training.
             test_time: judge flipped and moved views of each picture too, and take the mean of their probabilities.
             certain: leave it at the picture as it is where the likeliest class has this probability already.
+            backend: what computes. exact gives each picture the same bits alone and in company; torch, onnxruntime and
+                openvino round as is fastest, in bfloat16 where the processor has it, and are held against exact first;
+                auto takes the fastest of those that are installed, by a measurement.
             progress: told of each picture.
 
         Raises:
             DataError: pictures cannot be decoded, each one listed with its reason; or an input is no picture; or the
                 decoder of the training is not installed.
-            RecipeError: an argument is out of range, or the machine has no such device.
+            RecipeError: an argument is out of range, the machine has no such device, or no such backend computes this
+                model.
         """
         check_top(top_k)
+        require(backend, device)
         rules = self.description.inputs
         if decoder is not None:
             if decoder not in (known := sorted(get_args(Decoder))):
                 raise RecipeError(f"decoder: found {decoder!r}, wanted {' or '.join(known)}.")
             rules = rules.model_copy(update={"decoder": decoder})
-        size = self._size(batch_size, device)
+        pictures = items(inputs)
+        size = self._size(batch_size, device, backend, len(pictures))
         judged = predict(
-            items(inputs),
+            pictures,
             shape=(*rules.image_size, rules.channels),
             classes=len(self.class_names),
             decode_item=decoding(rules, limits_of(self.description.recipe) if limits is None else restated(limits)),
             compute=averaged(
-                self._computation.of_groups(size, device=device, outcome="probabilities"),
+                self._group(size, device, backend, "probabilities"),
                 self._views(test_time),
                 size=size,
                 certain=check_certain(certain, test_time),
             ),
             size=size,
             threads=_threads(),
-            compute_in_threads=device == "cpu",
+            compute_in_threads=device == "cpu" and backend == "exact",
             skip_refused=skip_refused,
             progress=progress or Silent(),
         )
@@ -167,20 +175,24 @@ class Model:
         device: str = "cpu",
         test_time: TestTime = "none",
         certain: float = 1.0,
+        backend: Backend = "exact",
     ) -> Float32[Tensor, "picture class"]:
-        """Return the probabilities of pictures that are decoded already: those of `predict`, bit by bit.
+        """Return the probabilities of pictures that are decoded already: those of `predict`, bit by bit where exact.
 
         Raises:
             DataError: `pixels` are not uint8 of the model's size and channels.
-            RecipeError: the machine has no such device, flips are not valid for the model's pictures, or `certain` is
-                out of range.
+            RecipeError: the machine has no such device, no such backend computes this model, flips are not valid for
+                the model's pictures, or `certain` is out of range.
         """
-        return self._computed(
-            pixels, device, "probabilities", self._views(test_time), check_certain(certain, test_time)
-        )
+        certain = check_certain(certain, test_time)
+        return self._computed(pixels, device, backend, "probabilities", self._views(test_time), certain)
 
     def scores(
-        self, pixels: UInt8[Tensor | ndarray, "picture height width channel"], *, device: str = "cpu"
+        self,
+        pixels: UInt8[Tensor | ndarray, "picture height width channel"],
+        *,
+        device: str = "cpu",
+        backend: Backend = "exact",
     ) -> Float32[Tensor, "picture class"]:
         """Return the network's scores (logits) of pictures that are decoded already.
 
@@ -188,9 +200,15 @@ class Model:
 
         Raises:
             DataError: `pixels` are not uint8 of the model's size and channels.
-            RecipeError: the machine has no such device.
+            RecipeError: the machine has no such device, or no such backend computes this model.
         """
-        return self._computed(pixels, device, "scores", self._views("none"))
+        return self._computed(pixels, device, backend, "scores", self._views("none"))
+
+    def backends(self, pictures: int = 1) -> Mapping[Fast, Timed]:
+        """Measure the backends that are installed, for so many pictures at once: speed, and difference from exact."""
+        rules = self.description.inputs
+        size = group_to_be_fast(rules.image_size, pictures=pictures)
+        return self._computation.timed((size, *rules.image_size, rules.channels))
 
     def _views(self, test_time: TestTime) -> tuple[View, ...]:
         section = self.description.recipe.get("augmentation")
@@ -201,33 +219,43 @@ class Model:
         self,
         pixels: Tensor | NDArray[np.uint8],
         device: str,
+        backend: Backend,
         outcome: Outcome,
         chosen: tuple[View, ...],
         certain: float = 1.0,
     ) -> Tensor:
         import torch
 
+        require(backend, device)
         array = np.asarray(pixels)
         rules = self.description.inputs
         wanted = (*rules.image_size, rules.channels)
         if array.dtype != np.uint8 or array.shape[1:] != wanted:
             shape = ", ".join(map(str, wanted))
             raise DataError(f"found {array.dtype} pixels of shape {array.shape}, wanted uint8 of shape (n, {shape}).")
-        size = self._size(None, device)
-        compute = averaged(
-            self._computation.of_groups(size, device=device, outcome=outcome), chosen, size=size, certain=certain
-        )
+        size = self._size(None, device, backend, len(array))
+        compute = averaged(self._group(size, device, backend, outcome), chosen, size=size, certain=certain)
         groups = [array[start : start + size] for start in range(0, len(array), size)]
+        empty = np.zeros((0, len(self.class_names)), np.float32)
+        if backend != "exact":  # which has threads itself
+            return torch.from_numpy(np.concatenate([empty, *map(compute, groups)]))
         # A GPU is driven from one thread, the calls follow one another there anyway.
         count = max(1, min(_threads(), len(groups))) if device == "cpu" else 1
         with workers(count) as pool:
             computed = list(in_order(pool, compute, groups, ahead=2 * count + 1))
-        empty = np.zeros((0, len(self.class_names)), np.float32)
         return torch.from_numpy(np.concatenate([empty, *computed]))
 
-    def _size(self, batch_size: int | None, device: str) -> int:
+    def _group(self, size: int, device: str, backend: Backend, outcome: Outcome) -> Group:
+        if backend == "exact":
+            return self._computation.of_groups(size, device=device, outcome=outcome)
+        return self._computation.in_backend(size, backend, outcome=outcome)
+
+    def _size(self, batch_size: int | None, device: str, backend: Backend, pictures: int) -> int:
         if batch_size is None:
-            return group_size(self.description.inputs.image_size, on_cpu=device == "cpu")
+            size = self.description.inputs.image_size
+            if backend != "exact":
+                return group_to_be_fast(size, pictures=pictures)
+            return group_size(size, on_cpu=device == "cpu")
         if batch_size < 1:
             raise RecipeError(f"batch_size: found {batch_size}, wanted 1 or more.")
         return batch_size

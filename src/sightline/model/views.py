@@ -26,23 +26,24 @@ def views(kind: TestTime, *, orientation: str) -> tuple[View, ...]:
 
     Args:
         kind: flips in the orientations that are valid; translations by 1/16 of the side, left, right, up and down, with
-            what is beyond the edge mirrored; or both, one after the other and not combined.
+            what is beyond the edge mirrored; or both, each of the translations in each of the orientations.
         orientation: of the training: `mirror` flips left and right, `any` takes all eight orientations.
 
     Raises:
         RecipeError: flips of pictures that have one valid orientation, such as digits.
     """
-    found: list[View] = [_same]
+    turned: list[View] = [_same]
     if kind in ("flips", "both"):
         if orientation == "fixed":
             raise RecipeError(
                 'test-time augmentation: found flips for a model whose augmentation.orientation is "fixed", so that '
                 "flipped pictures mean something else; wanted translations, or a model of another orientation."
             )
-        found += _turned if orientation == "any" else [_flipped]
+        turned += _turned if orientation == "any" else [_flipped]
+    moved: list[View] = [_same]
     if kind in ("translations", "both"):
-        found += [_shifted(axis, way) for axis in (1, 2) for way in (-1, 1)]
-    return tuple(found)
+        moved += [_shifted(axis, way) for axis in (1, 2) for way in (-1, 1)]
+    return tuple(_after(turn, move) for move in moved for turn in turned)
 
 
 def averaged(compute: Group, chosen: tuple[View, ...], *, size: int, certain: float = 1.0) -> Group:
@@ -95,6 +96,10 @@ def check_certain(certain: float, test_time: TestTime) -> float:
 
 def _same(pixels: Pixels) -> Pixels:
     return pixels
+
+
+def _after(second: View, first: View) -> View:
+    return lambda pixels: second(first(pixels))
 
 
 def _flipped(pixels: Pixels) -> Pixels:

@@ -142,7 +142,7 @@ def _assemble(network: recipe.Network, channels: int, classes: int, image_size: 
                 channels=channels,
                 classes=classes,
                 image_size=image_size,
-                widths=network.widths,
+                widths=settled(network.widths),
                 convolutions=network.convolutions,
                 activation=network.activation,
                 normalization=network.normalization,

@@ -51,6 +51,17 @@ def batch(channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels, eps=EPSILON, momentum=MOMENTUM)
 
 
+def share_of_part(share: float, parts: int) -> float:
+    """Return the weight of each part of a batch in running statistics that a whole batch has the weight `share` in.
+
+    A batch in P parts moves them P times. With the weight w for each part, what was there before keeps (1 − w)^P of
+    itself, which shall be 1 − share:
+
+        w = 1 − (1 − share)^(1/P)
+    """
+    return float(1.0 - (1.0 - share) ** (1.0 / parts))
+
+
 def group(channels: int) -> nn.Module:
     """Group normalization: groups of channels to zero mean and unit deviation within each picture.
 

@@ -23,7 +23,7 @@ HEAD_UNITS = 256
 
 def batch_of_one_with_batch_normalization(recipe: Recipe) -> str | None:
     """A single picture minus the mean of itself is nothing."""
-    batch, parts = recipe.training.batch_size, recipe.training.gradient_accumulation
+    batch, parts = recipe.training.batch_size, recipe.training.parts
     if batch == "auto" or batch >= 2 * parts or recipe.network.normalization != "batch":
         return None
     if parts > 1:
@@ -40,7 +40,7 @@ def batch_of_one_with_batch_normalization(recipe: Recipe) -> str | None:
 
 def more_parts_than_pictures(recipe: Recipe) -> str | None:
     """A part has at least one picture."""
-    batch, parts = recipe.training.batch_size, recipe.training.gradient_accumulation
+    batch, parts = recipe.training.batch_size, recipe.training.parts
     if batch == "auto" or parts <= batch:
         return None
     return f"training.gradient_accumulation: found {parts} parts of a batch of {batch}; wanted {batch} or fewer."

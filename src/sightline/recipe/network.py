@@ -10,11 +10,13 @@ from sightline.recipe.choices import Auto, Choices, named
 
 ActivationName = Literal["sigmoid", "tanh", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu"]
 Width = Annotated[int, Field(ge=1, le=4096)]
+Widths = Annotated[tuple[Width, ...], Field(strict=False, min_length=1, max_length=8)]
+SWIFT_WIDTHS = (64, 256, 256)
 Distribution = Literal["normal", "uniform"]
 ACTIVATION = "Non-linearity after every hidden layer."
 RUNNING = (
-    "Weight of a new batch in the running statistics of batch normalization (torch's momentum); short trainings on "
-    "large batches want more."
+    "Weight of a new batch in the running statistics of batch normalization (torch's momentum), of all its parts "
+    "together where it is divided; short trainings on large batches want more."
 )
 
 
@@ -128,9 +130,7 @@ class VGG(NetworkChoices):
     """Plain stacked 3×3 convolutions, after Simonyan and Zisserman 2015, with free depth and width."""
 
     name: Literal["vgg"] = "vgg"
-    widths: tuple[Width, ...] = Field(
-        default=(32, 64, 128), strict=False, min_length=1, max_length=8, description="Number of maps in each stage."
-    )
+    widths: Widths = Field(default=(32, 64, 128), description="Number of maps in each stage.")
     convolutions: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
         default=(1, 2, 2),
         strict=False,
@@ -173,8 +173,10 @@ class Swift(NetworkChoices):
     """Plain, and fast to train: whitened patches, few stages that pool early, after Jordan 2024."""
 
     name: Literal["swift"] = "swift"
-    widths: tuple[Width, ...] = Field(
-        default=(64, 256, 256), strict=False, min_length=1, max_length=8, description="Number of maps in each stage."
+    widths: Auto | Widths = Field(
+        default="auto",
+        description="Number of maps in each stage. auto: 64, 256 and 256, or a share of that which a time budget has "
+        "enough passes over the pictures for.",
     )
     convolutions: Annotated[int, Field(ge=1, le=8)] = Field(
         default=2, description="Number of 3×3 convolutions in each stage; from 3 on, the later ones are a residual."

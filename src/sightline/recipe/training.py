@@ -10,6 +10,7 @@ from sightline.recipe.choices import Auto, Choices
 
 LOOKAHEAD_SHARE = 0.5
 WHOLE_FROM = 0.6
+EASY_UNTIL = 0.8
 
 
 class Training(Choices):
@@ -25,11 +26,10 @@ class Training(Choices):
         default="auto",
         description="Pictures per step. auto: 32 to 128, by the number of pictures and the free memory.",
     )
-    gradient_accumulation: int = Field(
-        default=1,
-        ge=1,
-        le=65_536,
-        description="Parts a batch is divided into, one after the other, whose gradients are summed: less memory.",
+    gradient_accumulation: Auto | Annotated[int, Field(ge=1, le=65_536)] = Field(
+        default="auto",
+        description="Parts a batch is divided into, one after the other, whose gradients are summed: less memory. "
+        "auto: on a processor, parts of about 128 pictures, which its cache holds; otherwise 1.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where the processor computes in it, otherwise float32."
@@ -83,6 +83,22 @@ class Training(Choices):
         description="Tools that follow the training too: tensorboard writes event files into the run's folder "
         "tensorboard; mlflow writes to MLFLOW_TRACKING_URI, or to mlflow.db beside the run. No bit of the result "
         "changes.",
+    )
+
+    @property
+    def parts(self) -> int:
+        """Parts that a batch is divided into; 1 while that is open."""
+        return 1 if self.gradient_accumulation == "auto" else self.gradient_accumulation
+
+    easy_left_out: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.9,
+        description="Probability to leave out of an epoch a picture whose loss was below the mean when it was last "
+        "seen; others like it count for more. 0: every epoch sees all.",
+    )
+    easy_left_out_until: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=EASY_UNTIL, description="Share of the epochs after which all pictures are seen again."
     )
 
     @field_validator("tracking")

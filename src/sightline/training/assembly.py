@@ -21,8 +21,9 @@ from sightline.errors import RecipeError
 from sightline.recipe import Recipe, write_recipe
 from sightline.recipe.choices import settled
 from sightline.training import directory, records
-from sightline.training.budget import Costs, epochs_within, seconds_per_step
-from sightline.training.feed import AHEAD, Feed, share_of_side
+from sightline.training.budget import Costs, epochs_within, seconds_in_parts
+from sightline.training.feed import AHEAD, Feed
+from sightline.training.growing import share_of_side
 from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
 from sightline.training.memory import FEWEST, OF_ALL
 from sightline.training.numerics import numerics
@@ -71,7 +72,7 @@ def _within_memory(session: Session) -> Resolved | None:
     resolved, training = session.resolved, session.recipe.training
     with session.numerics(), session.enough_memory():
         memory = session.measure_memory()
-    batch_size, parts = settled(training.batch_size), training.gradient_accumulation
+    batch_size, parts = settled(training.batch_size), training.parts
     fits = memory.fitting(OF_ALL[settled(training.device)] * memory.total, parts)
     if "training.batch_size" not in resolved.reasons or fits >= batch_size:
         return None
@@ -106,7 +107,9 @@ def _within_budget(session: Session, begun: float, ending: float) -> Resolved:
     with session.numerics(), session.enough_memory():
         records = split.train[:batch_size]
         step = partial(session.stage.step, session.state)
-        seconds = seconds_per_step(lambda: step(session.feed.load(1, records), 0.0), minutes=minutes)
+        seconds = seconds_in_parts(
+            lambda parts: step(session.feed.load(1, records)[:parts], 0.0), training.parts, minutes=minutes
+        )
         before = time.monotonic()
         session.predict(records)
         judging = (time.monotonic() - before) / len(records)
@@ -137,6 +140,7 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Pr
     training = recipe.training
     device = settled(training.device)
     made, fitted = _network(prepared, recipe)
+    _by_steps(made, training.parts)
     made = made.to(device)
     if training.channels_last:
         made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -210,6 +214,13 @@ def _network(prepared: Prepared, recipe: Recipe) -> tuple[nn.Module, Fit | None]
     if recipe.network.first_layer == "whitening":
         _whiten(made, prepared, recipe)
     return made, None if prepared.weights is None else fit(made, prepared.weights)
+
+
+def _by_steps(made: nn.Module, parts: int) -> None:
+    """Have running statistics of batch normalization move by their share with a step, not with each of its parts."""
+    for layer in made.modules():
+        if isinstance(layer, nn.BatchNorm2d) and layer.momentum is not None:
+            layer.momentum = network.share_of_part(layer.momentum, parts)
 
 
 def _whiten(made: nn.Module, prepared: Prepared, recipe: Recipe) -> None:

@@ -18,7 +18,7 @@ def steps_per_epoch(images: int, batch_size: int) -> int:
 
 
 def batches(
-    records: NDArray[np.int64], keys: NDArray[np.uint64], *, batch_size: int, seed: int, epoch: int
+    records: NDArray[np.int64], keys: NDArray[np.uint64], *, steps: int, seed: int, epoch: int
 ) -> list[NDArray[np.int64]]:
     """Return an epoch's batches: every record once.
 
@@ -28,9 +28,9 @@ def batches(
     Args:
         records: positions in the catalogue, in its canonical order.
         keys: identity of each of those records. The order depends on the seed, the epoch and them alone.
-        batch_size: largest batch; one more where a single picture would be left.
+        steps: how many batches.
         seed: the training's.
         epoch: 1 for the first.
     """
     order = purpose(seed, "order").permutation(keys, epoch=epoch)
-    return np.array_split(records[order], steps_per_epoch(len(records), batch_size))
+    return np.array_split(records[order], steps)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from sightline.data import Progress
 from sightline.errors import RecipeError
 from sightline.recipe import Recipe, apply_overrides
 from sightline.recipe.choices import settled
+from sightline.recipe.network import Swift
+from sightline.training.affordable import affordable, operations
 from sightline.training.arithmetic import arithmetic
 from sightline.training.assembly import assemble
 from sightline.training.budget import Costs, epochs_within
+from sightline.training.growing import share_of_side
 from sightline.training.peak import convolution_peak, seconds_of
 from sightline.training.prepare import Prepared, pair, prepare, survey
 from sightline.training.resolve import resolve
@@ -57,6 +61,17 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Bought:
+    """What a time budget comes to with the recipe's network."""
+
+    minutes: float
+    epochs: int
+    """0 where not even one fits."""
+    widths: tuple[int, ...] | None
+    """Maps of its stages, where they follow from the budget."""
+
+
+@dataclass(frozen=True)
 class Bench:
     """What was measured."""
 
@@ -70,8 +85,8 @@ class Bench:
     pictures: int
     parts: tuple[Part, ...]
     networks: tuple[Network, ...]
-    epochs: dict[float, int]
-    """Minutes to the epochs of the recipe's network that fit; 0 where none does."""
+    bought: tuple[Bought, ...]
+    """What time budgets come to."""
 
 
 def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progress | None = None) -> Bench:
@@ -104,8 +119,15 @@ def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progre
                 with session.numerics(), session.enough_memory():
                     networks.append(_network(session, seconds, peak, chosen=False))
     seconds_of_one = {part.name: 1.0 / part.images_per_second for part in parts}
-    step = seconds_of_one["augment"] + 1.0 / networks[0].images_per_second
-    judging = seconds_of_one["predict"]
+    bought = partial(
+        _bought,
+        prepared,
+        recipe,
+        peak=peak,
+        own=1.0 / networks[0].images_per_second,
+        others=seconds_of_one,
+        spent=spent,
+    )
     return Bench(
         machine=prepared.machine.name,
         device=device,
@@ -116,7 +138,7 @@ def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progre
         pictures=len(prepared.catalogue),
         parts=parts,
         networks=tuple(networks),
-        epochs={minutes: _epochs(prepared, minutes, step, judging, spent) for minutes in MINUTES},
+        bought=tuple(bought(minutes) for minutes in MINUTES),
     )
 
 
@@ -198,16 +220,36 @@ def _with(prepared: Prepared, recipe: Recipe, name: str) -> Prepared | None:
     return replace(prepared, resolved=resolved)
 
 
-def _epochs(prepared: Prepared, minutes: float, seconds_per_image: float, judging: float, spent: float) -> int:
-    split, batch = prepared.split, settled(prepared.resolved.recipe.training.batch_size)
+def _bought(
+    prepared: Prepared,
+    recipe: Recipe,
+    minutes: float,
+    *,
+    peak: float,
+    own: float,
+    others: Mapping[str, float],
+    spent: float,
+) -> Bought:
+    """Return what a budget comes to, with the seconds for a picture of the recipe's own network and of other parts."""
+    asked = apply_overrides(recipe, {"training.epochs": "auto", "training.time_budget_minutes": minutes})
+    resolved = resolve(asked, prepared.facts, prepared.machine, decoder=data.best_decoder())
+    resolved = affordable(resolved, prepared.facts, peak=peak)
+    network, measured = resolved.recipe.network, prepared.resolved.recipe.network
+    widths, training = None, resolved.recipe.training
+    if isinstance(network, Swift) and isinstance(measured, Swift):
+        widths, count = settled(network.widths), partial(operations, prepared.resolved.recipe, prepared.facts.classes)
+        own *= count(widths) / count(settled(measured.widths))
+    split, batch = prepared.split, settled(training.batch_size)
     try:
-        return epochs_within(
+        epochs = epochs_within(
             minutes,
-            Costs(seconds_per_image * batch, judging, spent=spent, ending=0.0),
+            Costs((others["augment"] + own) * batch, others["predict"], spent=spent, ending=0.0),
             batch_size=batch,
             training=len(split.train),
             validation=len(split.validation),
             judged=len(split.validation) + len(split.test),
+            share_of_side=partial(share_of_side, smallest=training.smallest_size, whole_from=training.whole_from),
         )
     except RecipeError:
-        return 0
+        epochs = 0
+    return Bought(minutes, epochs, widths)

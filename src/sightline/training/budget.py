@@ -12,6 +12,7 @@ from sightline.training.batches import steps_per_epoch
 WARM_UP_STEPS = 3
 MEASURED = 0.03, 0.5, 4.0
 """Share of the budget for which steps are measured, and seconds at least and at most."""
+FEW_PARTS = 4
 KEPT = 0.04
 """Share of the budget that is kept for what cannot be foreseen: saving, probes, a machine that slows down."""
 MOST_EPOCHS = 100_000
@@ -42,6 +43,26 @@ def seconds_per_step(step: Callable[[], object], *, minutes: float) -> float:
         step()
         count += 1
     return elapsed / count
+
+
+def seconds_in_parts(step: Callable[[int], object], parts: int, *, minutes: float) -> float:
+    """Return the duration of a step that is computed in parts, of which a few are measured.
+
+    A whole step of a large batch may take seconds. One and four parts take t₁ and t₄, of which the update and whatever
+    else happens once has its share in both:
+
+        step = t₁ + (parts − 1) · (t₄ − t₁) / 3
+
+    Args:
+        step: makes a step with the first so many parts.
+        parts: of the whole step.
+        minutes: the budget.
+    """
+    if parts <= FEW_PARTS:
+        return seconds_per_step(lambda: step(parts), minutes=minutes)
+    one = seconds_per_step(lambda: step(1), minutes=minutes / 2.0)
+    few = seconds_per_step(lambda: step(FEW_PARTS), minutes=minutes / 2.0)
+    return one + (parts - 1) * max(0.0, few - one) / (FEW_PARTS - 1)
 
 
 def epochs_within(

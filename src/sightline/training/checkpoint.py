@@ -30,6 +30,10 @@ FAULT = f"fault{SUFFIX}"
 """The state in which a training broke down, which nothing goes on from."""
 
 
+GROUPS = ("network", "average", "best", "start", "records", "optimizer")
+"""Of a checkpoint's tensors."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A state as plain numbers, which later steps do not change."""
@@ -58,6 +62,7 @@ def taken(state: State, about: Mapping[str, Any], *, gradients: bool = False) ->
         "average": state.average or {},
         "best": state.best,
         "start": state.start,
+        "records": {} if state.losses is None or state.seen is None else {"losses": state.losses, "seen": state.seen},
     }
     for group, weights in groups.items():
         tensors |= {f"{group}/{name}": _copied(tensor) for name, tensor in weights.items()}
@@ -94,7 +99,7 @@ def put_back(checkpoint: Checkpoint, state: State) -> None:
         TrainingError: the checkpoint is of another network or optimizer.
     """
     counters = checkpoint.about["state"]
-    groups: dict[str, dict[str, Tensor]] = {name: {} for name in ("network", "average", "best", "start", "optimizer")}
+    groups: dict[str, dict[str, Tensor]] = {name: {} for name in GROUPS}
     for name, values in checkpoint.tensors.items():
         group, _, rest = name.partition("/")
         groups[group][rest] = torch.from_numpy(values.copy())
@@ -116,6 +121,7 @@ def put_back(checkpoint: Checkpoint, state: State) -> None:
     state.average = {n: t.to(device) for n, t in groups["average"].items()} if counters["averaged"] else None
     state.best = {name: tensor.to(device) for name, tensor in groups["best"].items()}
     state.start = {name: tensor.to(device) for name, tensor in groups["start"].items()}
+    state.losses, state.seen = groups["records"].get("losses"), groups["records"].get("seen")
     state.epoch, state.step = counters["epoch"], counters["step"]
     state.loss_sum, state.right = counters["loss_sum"], counters["right"]
     state.best_loss = float("inf") if counters["best_loss"] is None else counters["best_loss"]

@@ -15,6 +15,7 @@ from sightline import augmentation, preprocessing
 from sightline.augmentation import Plan
 from sightline.ordered import in_order
 from sightline.recipe.choices import settled
+from sightline.training.growing import share_of_side
 from sightline.training.prepare import Prepared
 from sightline.training.step import Mixture, Shard, Standardize
 
@@ -23,38 +24,6 @@ SMALLEST = 8
 """Pixels of a side at least, as far as whole pictures have them."""
 AHEAD = 2
 """Batches that are prepared while an accelerator is busy with another."""
-
-
-def share_of_side(epoch: int, epochs: int, *, smallest: float, whole_from: float) -> float:
-    """Growing pictures: early epochs see smaller ones, which cost less in proportion to their area.
-
-    In epoch e = 1, 2, … of E, with s the smallest share and f the share of the epochs after which pictures are whole,
-    sides are those of whole pictures times
-
-        share(e) = s + (1 − s) · min(1, (e − 1) / (f · E)),   or 1 where only one epoch is trained
-
-    What a network learns first, edges and coarse shapes, is there in small pictures too. Early ones act as less
-    regularized, too, so that augmentation may grow with them.
-
-    Args:
-        epoch: e, counted from 1.
-        epochs: E.
-        smallest: s, in (0, 1].
-        whole_from: f, in (0, 1).
-
-    Returns:
-        Factor on height and width.
-
-    Torch: not in torch.
-
-    Slides: not in the slides.
-
-    Source: Tan and Le, EfficientNetV2: smaller models and faster training (ICML 2021, arXiv:2104.00298), section 4;
-        first in Howard's entry to DAWNBench (2018).
-    """
-    if epochs == 1:
-        return 1.0
-    return smallest + (1.0 - smallest) * min(1.0, (epoch - 1) / (whole_from * epochs))
 
 
 @dataclass
@@ -85,7 +54,7 @@ class Feed:
         recipe = self.prepared.resolved.recipe
         # Batch normalization has nothing to compare a single picture with.
         least = 2 if recipe.network.normalization == "batch" else 1
-        parts = min(recipe.training.gradient_accumulation, max(1, len(records) // least))
+        parts = min(recipe.training.parts, max(1, len(records) // least))
         return self.shard(epoch, records).divided(parts)
 
     def shard(self, epoch: int, records: NDArray[np.int64]) -> Shard:

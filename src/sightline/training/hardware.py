@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from sightline.errors import RecipeError
+from sightline.model.backends import multiplies_in_bfloat16
 from sightline.recipe.facts import Machine
 
 
@@ -52,8 +53,7 @@ def _computes_in_bfloat16(device: str) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device == "mps":
         return False
-    capable = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(capable()) if capable is not None else False
+    return multiplies_in_bfloat16()
 
 
 def _processor() -> str:

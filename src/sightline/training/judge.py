@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import log_softmax
 
 from sightline.data import Pixels, Progress, Refusal, Silent
 from sightline.model import Model
+from sightline.model.backends import Backend, require
 from sightline.model.views import TestTime, check_certain
 from sightline.training.calibration import tempered
 from sightline.training.hardware import machine
@@ -43,6 +45,7 @@ def judge(
     device: str = "auto",
     test_time: TestTime = "none",
     certain: float = 1.0,
+    backend: Backend = "exact",
     progress: Progress | None = None,
 ) -> Judgment:
     """Return how good `model` is on `source`, by its probabilities with their temperature, as `predict` gives them.
@@ -55,7 +58,7 @@ def judge(
             set of its own, otherwise all.
         device: where to compute.
         test_time: judge flipped and moved views of each picture too; the judgment then has both figures.
-        certain: as for the model's `predict`.
+        certain, backend: as for the model's `predict`.
         progress: told of the long parts.
 
     Raises:
@@ -64,37 +67,40 @@ def judge(
     check_certain(certain, test_time)
     progress = progress or Silent()
     here = machine(device, None)
+    require(backend, here.device)
     found = held_out(model, source, side=side, threads=here.threads, progress=progress)
     labels, plain = found.labels, None
     with numerics(threads=here.threads, deterministic=True, device=here.device):
-        logs = np.concatenate(list(_log_probabilities(model, found.pixels, progress, here.device)))
+        look = partial(_logs, found.pixels, progress)
+
+        def as_it_is(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+            scores = model.scores(pixels, device=here.device, backend=backend)
+            return tempered(log_softmax(scores.double(), dim=1).numpy(), model.temperature)
+
+        def in_views(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+            shares = model.probabilities(
+                pixels, device=here.device, test_time=test_time, certain=certain, backend=backend
+            )
+            return np.asarray(np.log(np.maximum(shares.double().numpy(), np.finfo(np.float32).tiny)))
+
+        logs = look("evaluating", as_it_is)
         if test_time != "none":
             plain = measure(logs, labels)
-            logs = np.concatenate(list(_log_of_means(model, found.pixels, progress, here.device, test_time, certain)))
+            logs = look("evaluating views", in_views)
     return Judgment(measure(logs, labels), found.side, found.why, found.refused, plain)
 
 
-def _log_probabilities(model: Model, pixels: Pixels, progress: Progress, device: str) -> Iterator[NDArray[np.float64]]:
-    progress.start("evaluating", len(pixels))
+def _logs(
+    pixels: Pixels, progress: Progress, what: str, apply: Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Return log-probabilities of all pictures, some of them at a time."""
+    found = []
+    progress.start(what, len(pixels))
     try:
         for start in range(0, len(pixels), GATHERED):
             part = np.arange(start, min(start + GATHERED, len(pixels)), dtype=np.int64)
-            logits = model.scores(pixels.gather(part), device=device)
-            yield tempered(log_softmax(logits.double(), dim=1).numpy(), model.temperature)
+            found.append(apply(pixels.gather(part)))
             progress.advance(len(part))
     finally:
         progress.finish()
-
-
-def _log_of_means(
-    model: Model, pixels: Pixels, progress: Progress, device: str, test_time: TestTime, certain: float
-) -> Iterator[NDArray[np.float64]]:
-    progress.start("evaluating views", len(pixels))
-    try:
-        for start in range(0, len(pixels), GATHERED):
-            part = np.arange(start, min(start + GATHERED, len(pixels)), dtype=np.int64)
-            found = model.probabilities(pixels.gather(part), device=device, test_time=test_time, certain=certain)
-            yield np.log(np.maximum(found.double().numpy(), np.finfo(np.float32).tiny))
-            progress.advance(len(part))
-    finally:
-        progress.finish()
+    return np.concatenate(found)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from sightline.errors import TrainingError
@@ -67,6 +68,8 @@ def train(
                 )
             state.loss_sum += judged.loss * len(records)
             state.right += judged.right
+            if state.seen is not None and judged.losses is not None:
+                state.seen[torch.from_numpy(records)] = judged.losses
             yield StepEnd(epoch, state.step, len(records), judged.loss, rate, judged.right)
         metrics = judge(state)
         if metrics is not None and not math.isfinite(metrics.loss):
@@ -77,6 +80,7 @@ def train(
         state.epoch = epoch
         loss, right = state.loss_sum / images, state.right / images
         state.loss_sum, state.right = 0.0, 0
+        state.losses = None if state.seen is None else state.seen.clone()
         best = metrics is None or metrics.loss < state.best_loss
         if best:
             state.best = copied(state.judged())

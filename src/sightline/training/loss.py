@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy as torch_cross_entropy
 
-LossFunction = Callable[[Float[Tensor, "image class"], Int[Tensor, " image"]], Float[Tensor, ""]]
+LossFunction = Callable[..., Float[Tensor, ""]]
+"""Of scores (image, class), labels (image,), and weights of pictures (image,) where they have such."""
 
 
 def cross_entropy(*, label_smoothing: float, class_weights: Tensor | None) -> LossFunction:
@@ -19,9 +20,10 @@ def cross_entropy(*, label_smoothing: float, class_weights: Tensor | None) -> Lo
         q_k = (1 − s) · [k = y] + s / K
         loss = Σ_images −Σ_k w_k · q_k · log p_k
 
-    with y the true class, K the number of classes, s the smoothing and w the class weights. A sum, not a mean, so
-    that a batch divided into shards adds up to the same; the step divides by the number of pictures. torch's own
-    mean would divide by the sum of the weights that happened to be drawn.
+    with y the true class, K the number of classes, s the smoothing and w the class weights; pictures that count with
+    weights of their own have them as a factor. A sum, not a mean, so that a batch divided into shards adds up to the
+    same; the step divides by the number of pictures. torch's own mean would divide by the sum of the weights that
+    happened to be drawn.
 
     Args:
         label_smoothing: s in [0, 1).
@@ -30,10 +32,17 @@ def cross_entropy(*, label_smoothing: float, class_weights: Tensor | None) -> Lo
     Source: Szegedy et al., Rethinking the Inception architecture (CVPR 2016), for the smoothing.
     """
 
-    def loss(logits: Tensor, labels: Tensor) -> Tensor:
-        return torch_cross_entropy(
-            logits, labels, weight=class_weights, label_smoothing=label_smoothing, reduction="sum"
+    def loss(
+        logits: Float[Tensor, "image class"], labels: Tensor, weights: Float[Tensor, " image"] | None = None
+    ) -> Tensor:
+        found = torch_cross_entropy(
+            logits,
+            labels,
+            weight=class_weights,
+            label_smoothing=label_smoothing,
+            reduction="sum" if weights is None else "none",
         )
+        return found if weights is None else (weights * found).sum()
 
     return loss
 

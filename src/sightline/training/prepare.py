@@ -17,6 +17,7 @@ from sightline.recipe import Recipe
 from sightline.recipe.choices import Auto, settled
 from sightline.recipe.facts import DataFacts, Machine
 from sightline.training import directory
+from sightline.training.affordable import affordable
 from sightline.training.forgetting import require_validation, source_pictures
 from sightline.training.hardware import machine
 from sightline.training.held_out import HeldOut
@@ -136,6 +137,7 @@ def survey(
         decoder=data.best_decoder(),
         source=weights.facts if weights is not None else None,
     )
+    resolved = affordable(resolved, facts)
     return Survey(directory.place_of(source), str(folder), catalogue, split, facts, device, resolved, weights)
 
 

@@ -12,7 +12,6 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.recipe.choices import settled
 from sightline.training.batches import batches
 from sightline.training.session import Session
 from sightline.training.state import copied
@@ -150,7 +149,7 @@ def _batches(session: Session) -> Iterator[NDArray[np.int64]]:
     prepared, training = session.prepared, session.recipe.training
     train, keys = prepared.split.train, prepared.catalogue.keys
     for epoch in count(1):
-        yield from batches(train, keys[train], batch_size=settled(training.batch_size), seed=training.seed, epoch=epoch)
+        yield from batches(train, keys[train], steps=session.steps_per_epoch(), seed=training.seed, epoch=epoch)
 
 
 @contextlib.contextmanager

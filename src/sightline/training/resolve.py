@@ -13,7 +13,15 @@ from sightline.recipe import Recipe, policies
 from sightline.recipe.augmentation import Augmentation
 from sightline.recipe.facts import DataFacts, Machine, SourceFacts
 from sightline.recipe.impossible import gray_refuses
-from sightline.recipe.network import AutoInitialization, AutoNetwork, NetworkChoices, Orthogonal, ResNet
+from sightline.recipe.network import (
+    SWIFT_WIDTHS,
+    AutoInitialization,
+    AutoNetwork,
+    NetworkChoices,
+    Orthogonal,
+    ResNet,
+    Swift,
+)
 from sightline.recipe.rates import usual_rate
 from sightline.recipe.toml import from_fields
 from sightline.training import resolve_transfer
@@ -23,6 +31,10 @@ LARGEST_SIDE = {"cpu": 64, "mps": 128, "cuda": 224}
 SMALLEST_SIDE = 8
 SMALLEST_BATCH, LARGEST_BATCH = 32, 2000
 STEPS_OF_MUON = 25
+PASSES_OF_MUON = 500_000
+CACHED_PICTURES = 128
+LARGEST_OF_SWIFT = 40
+"""Pixels of a side up to which swift, which is for small pictures, is chosen by itself."""
 LARGEST_STORED = 2.0
 """Times the side that the network sees, at which pictures are kept for crops at most."""
 
@@ -91,6 +103,14 @@ def with_epochs(resolved: Resolved, epochs: int, reason: str) -> Resolved:
     fields = resolved.recipe.model_dump(mode="json")
     fields["training"].update(epochs=epochs, time_budget_minutes=0.0)
     reasons = {**resolved.reasons, "training.epochs": reason}
+    return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
+
+
+def with_widths(resolved: Resolved, widths: tuple[int, ...], reason: str) -> Resolved:
+    """Return the resolved recipe with other numbers of maps."""
+    fields = resolved.recipe.model_dump(mode="json")
+    fields["network"]["widths"] = widths
+    reasons = {**resolved.reasons, "network.widths": reason}
     return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
 
 
@@ -174,8 +194,9 @@ def _stored_size(chosen: Settling, facts: DataFacts) -> tuple[int | list[int], s
 
 def _training(chosen: Settling, facts: DataFacts, machine: Machine, side: int) -> None:
     chosen.settle("training.batch_size", *_batch_size(chosen.fields["optimizer"]["name"], facts.training))
+    chosen.settle("training.gradient_accumulation", *_parts(chosen.fields["training"]["batch_size"], machine.device))
     if chosen.fields["training"]["time_budget_minutes"] == 0:
-        chosen.settle("training.epochs", *_epochs(facts, machine, side))
+        chosen.settle("training.epochs", *_epochs(chosen.fields["optimizer"]["name"], facts, machine, side))
     chosen.settle("training.device", machine.device, machine.name)
     chosen.settle("training.threads", machine.threads, "all that this process may use")
     bfloat16 = machine.bfloat16 and chosen.fields["training"]["device"] != "mps"
@@ -197,11 +218,21 @@ def _batch_size(rule: str, training: int) -> tuple[int, str]:
     return batch, f"usual for {training:,} training pictures"
 
 
-def _epochs(facts: DataFacts, machine: Machine, side: int) -> tuple[int, str]:
+def _parts(batch_size: int, device: str) -> tuple[int, str]:
+    parts = max(1, round(batch_size / CACHED_PICTURES))
+    if device != "cpu" or parts == 1:
+        return 1, f"{batch_size:,} pictures are computed at once"
+    return parts, f"what about {CACHED_PICTURES} pictures leave behind stays in the processor's cache"
+
+
+def _epochs(rule: str, facts: DataFacts, machine: Machine, side: int) -> tuple[int, str]:
     """Few pictures are seen more often; many pictures on a processor less often."""
-    passes = 540_000 if machine.device == "cpu" else 2_000_000
-    epochs = max(10, min(40, round(passes / facts.training)))
-    return epochs, f"{facts.training:,} training pictures of {side} px on {machine.device}"
+    if rule == "muon":
+        passes, fewest, after = PASSES_OF_MUON, 8, ", and muon needs few passes"
+    else:
+        passes, fewest, after = 540_000 if machine.device == "cpu" else 2_000_000, 10, ""
+    epochs = max(fewest, min(40, round(passes / facts.training)))
+    return epochs, f"{facts.training:,} training pictures of {side} px on {machine.device}{after}"
 
 
 def _network(chosen: Settling, wanted: NetworkChoices, facts: DataFacts, machine: Machine, side: int) -> None:
@@ -209,18 +240,30 @@ def _network(chosen: Settling, wanted: NetworkChoices, facts: DataFacts, machine
     if isinstance(wanted, AutoNetwork):
         architecture, reason = _architecture(side, machine)
         network.update(architecture)
+        if network["name"] == "swift":
+            # It has an activation and running statistics of its own.
+            own = Swift().model_dump(mode="json", include={"activation", "running_share"} - wanted.model_fields_set)
+            network.update(own)
         chosen.reasons["network"] = reason
     if isinstance(wanted.initialization, AutoInitialization):
-        name, why = scheme_for(wanted.activation, network["name"])
+        name, why = scheme_for(network["activation"], network["name"])
         network["initialization"] = {"name": name}
         chosen.reasons["network.initialization"] = why
     elif isinstance(wanted.initialization, Orthogonal) and wanted.initialization.gain == "auto":
-        network["initialization"]["gain"] = GAINS[wanted.activation]
-        chosen.reasons["network.initialization.gain"] = f"the gain of {wanted.activation}"
+        network["initialization"]["gain"] = GAINS[network["activation"]]
+        chosen.reasons["network.initialization.gain"] = f"the gain of {network['activation']}"
     chosen.settle("network.first_layer", *_first_layer(network["name"], transferred="transfer" in chosen.fields))
     per_class = facts.training / facts.classes
     dropout = 0.0 if per_class >= 20_000 else 0.2
     chosen.settle("network.dropout", dropout, f"{per_class:,.0f} training pictures per class")
+    if network["name"] == "swift":
+        network.setdefault("widths", "auto")
+        widths = tuple(width // 2 for width in SWIFT_WIDTHS)
+        quick = isinstance(wanted, AutoNetwork)
+        chosen.settle(
+            "network.widths",
+            *((widths, "half of what was published, which is quick") if quick else (SWIFT_WIDTHS, "as published")),
+        )
     if network["name"] == "resnet":
         large = side >= 96
         chosen.fields["network"].setdefault("stem", "auto")
@@ -244,8 +287,8 @@ def _architecture(side: int, machine: Machine) -> tuple[dict[str, Any], str]:
     convolutions: tuple[int, ...]
     if side < 16:
         widths, convolutions = (32, 64, 128), (1, 2, 2)
-    elif side <= 40:
-        widths, convolutions = (32, 64, 128, 256), (1, 1, 1, 1)
+    elif side <= LARGEST_OF_SWIFT:
+        return {"name": "swift"}, f"the most accurate of the quick networks on {machine.device} at {side} px"
     else:
         widths, convolutions = (16, 32, 64, 128), (1, 1, 2, 2)
     return {"name": "vgg", "widths": widths, "convolutions": convolutions, "hidden": ()}, (

@@ -19,7 +19,7 @@ from sightline.errors import OutputError, TrainingError
 from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
 from sightline.training import checkpoint, directory, predictions, sealing, sums
-from sightline.training.batches import batches, steps_per_epoch
+from sightline.training.batches import steps_per_epoch
 from sightline.training.best_model import BestModel
 from sightline.training.calibration import Calibration, calibrate
 from sightline.training.checkpoint import Checkpoint, taken
@@ -35,6 +35,7 @@ from sightline.training.memory import TRIAL, Memory, enough_memory, measure
 from sightline.training.metrics import Metrics
 from sightline.training.metrics import measure as metrics_of
 from sightline.training.numerics import numerics
+from sightline.training.order import Order
 from sightline.training.patience import exhausted
 from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved
@@ -213,15 +214,11 @@ class Session:
         return exhausted(state.epoch, max(state.best_epoch, state.stage_epoch), patience)
 
     def _train(self) -> Iterator[Event]:
-        training, prepared = self.recipe.training, self.prepared
-        split, keys = prepared.split, prepared.catalogue.keys
-        batch_size, stage = settled(training.batch_size), self.stage
-        per_epoch, begun, begun_step = self.steps_per_epoch(), self.state.stage_epoch, self.state.stage_step
-        if self._exhausted(training.early_stopping):
+        stage, per_epoch = self.stage, self.steps_per_epoch()
+        begun, begun_step = self.state.stage_epoch, self.state.stage_step
+        if self._exhausted(self.recipe.training.early_stopping):
             return iter(())
-
-        def order(epoch: int) -> Sequence[NDArray[np.int64]]:
-            return batches(split.train, keys[split.train], batch_size=batch_size, seed=training.seed, epoch=epoch)
+        order = Order(self.prepared, self.recipe, self.state, stage, per_epoch)
 
         def rate(step: int) -> float:
             return optimization.rate(
@@ -235,8 +232,8 @@ class Session:
         return train(
             self.state,
             epochs=begun + stage.epochs,
-            batches=order,
-            feed=stage.feed.epoch,
+            batches=order.batches,
+            feed=order.shards,
             step=stage.step,
             learning_rate=rate,
             judge=self._judge,
@@ -338,7 +335,7 @@ class Session:
         return enough_memory(
             machine=self.prepared.machine.name,
             batch_size=settled(self.recipe.training.batch_size),
-            parts=self.recipe.training.gradient_accumulation,
+            parts=self.recipe.training.parts,
             memory=lambda: self.memory,
         )
 
@@ -346,7 +343,7 @@ class Session:
     def at_once(self) -> int:
         """Pictures whose gradient is computed at once: a batch, or a part of it."""
         training = self.recipe.training
-        return -(-settled(training.batch_size) // training.gradient_accumulation)
+        return -(-settled(training.batch_size) // training.parts)
 
     def measure_memory(self) -> Memory:
         """Return what steps need and what is free, by a trial with a few pictures that changes nothing."""

@@ -41,6 +41,11 @@ class State:
     """Updates that were made when the stage began."""
     start: dict[str, Tensor] = field(default_factory=dict)
     """The weights that the stage began with; empty in the first."""
+    losses: Tensor | None = None
+    """Of each record of the catalogue when it was last seen before this epoch, NaN where it never was; None where
+    nothing depends on them."""
+    seen: Tensor | None = None
+    """The same with those of the epoch under way."""
 
     def judged(self) -> dict[str, Tensor]:
         """Return the weights that evaluation and sealing look at: the average where there is one."""

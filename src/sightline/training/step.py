@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import cross_entropy, one_hot
 from torch.optim import Optimizer
 
 from sightline.keys import purpose
@@ -37,6 +37,8 @@ class Shard:
     """Standardized, on the network's device, like the labels."""
     labels: Int[Tensor, " image"]
     mixture: Mixture | None = None
+    weights: Float[Tensor, " image"] | None = None
+    """That each picture's loss counts with; None where each counts alike."""
 
     def divided(self, parts: int) -> list[Shard]:
         """Return the pictures in so many parts, whose sizes differ by one at most."""
@@ -63,6 +65,8 @@ class Judged:
     """Mean over the step's pictures."""
     right: int
     """Pictures whose class was the likeliest, as seen with dropout on."""
+    losses: Float[Tensor, " image"] | None
+    """Of each picture, without smoothing and weights, where that is asked for."""
     fault: str
     """What is not finite, so that no weight was changed; empty where all is well."""
 
@@ -93,7 +97,7 @@ def supervised(forward: Forward, loss: LossFunction) -> Objective:
 
     def objective(shard: Shard) -> tuple[Tensor, Tensor]:
         logits = forward(shard.inputs)
-        return logits, loss(logits.float(), shard.targets(logits.shape[1]))
+        return logits, loss(logits.float(), shard.targets(logits.shape[1]), shard.weights)
 
     return objective
 
@@ -132,27 +136,30 @@ def make_step(
     dropout = purpose(seed, "dropout")
 
     def step(state: State, shards: Sequence[Shard], learning_rate: float) -> Judged:
-        images = sum(len(shard.labels) for shard in shards)
+        images = sum(_counted(shard) for shard in shards)
         # torch's dropout draws from its global generator: keyed anew, its numbers depend on the step alone.
         _key(device, dropout.torch_seed(epoch=state.epoch, step=state.step))
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate * group.get("rate_factor", 1.0)
         state.optimizer.zero_grad(set_to_none=True)
         total, right = 0.0, 0
+        losses: list[Tensor] = []
         for shard in shards:
             logits, summed = objective(shard)
             shard_loss = summed / images
             value = shard_loss.item()
             if not math.isfinite(value):
-                return Judged(value, 0, f"the loss is {value}")
+                return Judged(value, 0, None, f"the loss is {value}")
             shard_loss.backward()  # type: ignore[no-untyped-call]
             total += value
             right += int((logits.detach().argmax(1) == shard.labels).sum())
+            if shard.weights is not None:
+                losses.append(cross_entropy(logits.detach().float(), shard.labels, reduction="none"))
         if l2_sp > 0:
             pull(state.network, state.start, strength=l2_sp)
         norm = float(_norm(state.optimizer, clip_norm))
         if not math.isfinite(norm):
-            return Judged(total, right, f"the norm of the gradient is {norm}")
+            return Judged(total, right, None, f"the norm of the gradient is {norm}")
         state.optimizer.step()
         state.step += 1
         if lookahead is not None and state.average is not None:
@@ -160,9 +167,14 @@ def make_step(
                 go_back(state.average, state.network, share=lookahead.share)
         elif state.average is not None:
             follow(state.average, state.network, average_decay)
-        return Judged(total, right, "")
+        return Judged(total, right, torch.cat(losses).cpu() if losses else None, "")
 
     return step
+
+
+def _counted(shard: Shard) -> float:
+    """Return how many pictures a shard stands for."""
+    return len(shard.labels) if shard.weights is None else float(shard.weights.sum())
 
 
 def _norm(optimizer: Optimizer, largest: float) -> Tensor:

@@ -147,7 +147,7 @@ def _narrower(history: History) -> dict[str, object]:
     network = history.recipe.network
     match network.name:
         case "vgg" | "swift":
-            return {"network.widths": [max(4, width // NARROWER) for width in network.widths]}
+            return {"network.widths": [max(4, width // NARROWER) for width in settled(network.widths)]}
         case "resnet":
             return {"network.width": max(4, network.width // NARROWER)}
         case "lenet" | "mobilenet_v2":

@@ -210,7 +210,7 @@ def _held_down(history: History) -> tuple[str, dict[str, Any]]:
     if epochs < 10:
         return f"{epochs} epochs are few", {"training.epochs": 3 * epochs}
     if network.name in ("vgg", "swift") and not recipe.transfer.weights:
-        return "the network may be too small", {"network.widths": [2 * width for width in network.widths]}
+        return "the network may be too small", {"network.widths": [2 * width for width in settled(network.widths)]}
     if network.name == "resnet" and not recipe.transfer.weights:
         return "the network may be too small", {"network.width": 2 * network.width}
     return f"{epochs} epochs may be few", {"training.epochs": 2 * epochs}

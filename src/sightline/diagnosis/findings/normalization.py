@@ -54,7 +54,7 @@ def small_batch_norm(history: History) -> Finding | None:
     pictures = _batch(history)
     if history.recipe.network.normalization != "batch" or pictures >= SMALL or not history.epochs:
         return None
-    transfer, parts = history.recipe.transfer, history.recipe.training.gradient_accumulation
+    transfer, parts = history.recipe.transfer, history.recipe.training.parts
     if not any(each["normalizations"] for each in history.probes):
         return None
     if transfer.weights and transfer.batch_norm == "frozen":
@@ -73,7 +73,7 @@ def small_batch_norm(history: History) -> Finding | None:
 
 
 def _batch(history: History) -> int:
-    return settled(history.recipe.training.batch_size) // history.recipe.training.gradient_accumulation
+    return settled(history.recipe.training.batch_size) // history.recipe.training.parts
 
 
 RULES: tuple[Rule, ...] = (batch_norm_mismatch, small_batch_norm)

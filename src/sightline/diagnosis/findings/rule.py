@@ -65,7 +65,7 @@ def normalized(recipe: Recipe) -> dict[str, Any]:
     """Return the change to a network with normalization; nothing where it has one."""
     if recipe.network.normalization != "none":
         return {}
-    batch = settled(recipe.training.batch_size) // recipe.training.gradient_accumulation
+    batch = settled(recipe.training.batch_size) // recipe.training.parts
     return {"network.normalization": "batch" if batch >= 8 else "group"}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sightline.recipe.choices import Choices
 from sightline.recipe.facts import DataFacts
 from sightline.recipe.fields import choice, default, same_kind, show
-from sightline.recipe.network import VGG, LeNet, MobileNetV2, Network, ResNet, SqueezeNet, Swift
+from sightline.recipe.network import SWIFT_WIDTHS, VGG, LeNet, MobileNetV2, Network, ResNet, SqueezeNet, Swift
 from sightline.recipe.overrides import as_overrides
 from sightline.recipe.recipe import Recipe
 
@@ -51,7 +51,8 @@ def depth(network: Network) -> int | None:
         case ResNet():
             return network.depth
         case Swift():
-            return len(network.widths) * network.convolutions + 2
+            stages = SWIFT_WIDTHS if network.widths == "auto" else network.widths
+            return len(stages) * network.convolutions + 2
         case SqueezeNet():
             return 18
         case MobileNetV2():

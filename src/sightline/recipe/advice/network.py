@@ -42,7 +42,7 @@ def deep_without_normalization(recipe: Recipe, _facts: DataFacts | None) -> Advi
         return None
     if network.normalization != "none" or network.activation == "selu" or layers is None or layers <= DEEP:
         return None
-    whole, parts = recipe.training.batch_size, recipe.training.gradient_accumulation
+    whole, parts = recipe.training.batch_size, recipe.training.parts
     kind = "group" if whole != "auto" and whole // parts < SMALL_BATCH else "batch"
     return Advice(
         code="deep-without-normalization",
@@ -55,7 +55,7 @@ def deep_without_normalization(recipe: Recipe, _facts: DataFacts | None) -> Advi
 
 def batch_normalization_with_small_batches(recipe: Recipe, _facts: DataFacts | None) -> Advice | None:
     """Mean and variance of a few pictures say little about those of the data."""
-    whole, parts = recipe.training.batch_size, recipe.training.gradient_accumulation
+    whole, parts = recipe.training.batch_size, recipe.training.parts
     if recipe.network.normalization != "batch" or whole == "auto" or whole // parts >= SMALL_BATCH:
         return None
     of = f", a part of a batch of {whole}," if parts > 1 else ""

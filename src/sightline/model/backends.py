@@ -1,0 +1,209 @@
+"""What computes a network's scores: exactly, or as fast as this machine can."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from numpy import ndarray
+from numpy.typing import NDArray
+
+from sightline.errors import RecipeError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Fast = Literal["torch", "onnxruntime", "openvino"]
+Backend = Literal["exact", "auto", "torch", "onnxruntime", "openvino"]
+"""exact has the same bits alone and in company. The others round as is fastest; auto is the fastest of them here."""
+
+Scores = Callable[[UInt8[ndarray, "picture height width channel"]], Float32[ndarray, "picture class"]]
+"""A function of as many pictures as it was made for."""
+
+Softmax = Callable[[Float32[ndarray, "picture class"]], Float32[ndarray, "picture class"]]
+
+LIBRARIES: Mapping[Fast, tuple[str, ...]] = {
+    "torch": (),
+    "onnxruntime": ("onnxruntime", "onnx"),
+    "openvino": ("openvino", "onnx"),
+}
+TOLERATED = 0.05
+"""Difference of a probability from the exact one: bfloat16 has three decimal digits, of which layers lose one."""
+SECONDS = 0.1
+"""That each one is timed for."""
+PATCHES = (4, 16)
+"""Patches of one color along a side of pictures that are drawn to hold backends against each other."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What is known of a backend on this machine, for groups of one size."""
+
+    images_per_second: float
+    difference: float
+    """Largest of a probability from the exact one."""
+
+
+class Backends:
+    """What computes a model's scores in other ways than exactly, made when it is first asked for."""
+
+    def __init__(self, network: nn.Module, preprocessing: nn.Module, probabilities: Softmax) -> None:
+        """Take modules in evaluation mode on the processor, and what turns scores into probabilities."""
+        self._network, self._preprocessing, self._probabilities = network, preprocessing, probabilities
+        self._made: dict[tuple[Fast, tuple[int, ...]], Scores] = {}
+        self._fastest: dict[tuple[int, ...], Fast] = {}
+
+    def scores(self, backend: Fast | Literal["auto"], shape: tuple[int, int, int, int]) -> Scores:
+        """Return what computes the scores of `shape`, (pictures, height, width, channels).
+
+        Raises:
+            RecipeError: it cannot compute this network, or gives other probabilities than it should.
+        """
+        if backend == "auto":
+            backend = self.fastest(shape)
+        elif (difference := self._difference(backend, shape)) > TOLERATED:
+            raise RecipeError(
+                f"backend: {backend!r} gives probabilities that are up to {difference:.2f} from the exact ones of this "
+                'model; wanted another backend, or "exact".'
+            )
+        return self._of(backend, shape)
+
+    def fastest(self, shape: tuple[int, int, int, int]) -> Fast:
+        """Return the fastest backend of those that are installed and agree with the exact probabilities."""
+        if shape not in self._fastest:
+            timed = self.timed(shape)
+            agreeing = {name: each for name, each in timed.items() if each.difference <= TOLERATED}
+            if not agreeing:
+                raise RecipeError(
+                    'backend: found "auto", but no backend gives the exact probabilities of this model to '
+                    f'{TOLERATED}; wanted "exact".'
+                )
+            self._fastest[shape] = max(agreeing, key=lambda name: agreeing[name].images_per_second)
+        return self._fastest[shape]
+
+    def timed(self, shape: tuple[int, int, int, int]) -> dict[Fast, Timed]:
+        """Return speed and difference of every backend that is installed and can compute this network."""
+        found: dict[Fast, Timed] = {}
+        for name in there():
+            with contextlib.suppress(RecipeError):
+                found[name] = Timed(_speed(self._of(name, shape), drawn(shape)), self._difference(name, shape))
+        return found
+
+    def _of(self, name: Fast, shape: tuple[int, int, int, int]) -> Scores:
+        if (name, shape) not in self._made:
+            self._made[name, shape] = build(name, self._network, self._preprocessing, pictures=drawn(shape))
+        return self._made[name, shape]
+
+    def _difference(self, name: Fast, shape: tuple[int, int, int, int]) -> float:
+        pictures = drawn(shape)
+        found = self._probabilities(self._of(name, shape)(pictures))
+        exact = self._probabilities(exactly(self._network, self._preprocessing)(pictures))
+        return float(np.abs(found - exact).max())
+
+
+def require(backend: str, device: str) -> None:
+    """Raise RecipeError where there is no such backend here, or where it does not go with the device."""
+    if backend not in (known := get_args(Backend)):
+        raise RecipeError(f"backend: found {backend!r}, wanted {', '.join(known[:-1])} or {known[-1]}.")
+    if backend != "exact" and device != "cpu":
+        raise RecipeError(f'backend: found {backend!r} with device {device!r}; wanted "exact" there, or device "cpu".')
+    needed = next((libraries for name, libraries in LIBRARIES.items() if name == backend), ())
+    if missing := [each for each in needed if not _installed(each)]:
+        raise RecipeError(
+            f"backend: found {backend!r}, but {' and '.join(missing)} is not installed. "
+            f'Run: pip install "sightline[{backend}]", or take "auto", which chooses among what is there.'
+        )
+
+
+def there() -> tuple[Fast, ...]:
+    """Return the backends whose libraries are installed."""
+    return tuple(name for name, needed in LIBRARIES.items() if all(map(_installed, needed)))
+
+
+def _installed(library: str) -> bool:
+    try:
+        return find_spec(library) is not None
+    except ValueError:  # something that is no library has its name
+        return False
+
+
+def drawn(shape: tuple[int, int, int, int]) -> UInt8[ndarray, "picture height width channel"]:
+    """Return pictures of patches in random colors, always the same; a model carries none of its owner's."""
+    pictures, height, width, channels = shape
+    numbers = np.random.Generator(np.random.Philox(key=pictures))
+    total = np.zeros(shape)
+    for patches in PATCHES:
+        colors = numbers.uniform(0.0, 255.0 / len(PATCHES), (pictures, patches, patches, channels))
+        rows, columns = np.arange(height) * patches // height, np.arange(width) * patches // width
+        total += colors[:, rows][:, :, columns]
+    return total.astype(np.uint8)
+
+
+def build(
+    name: Fast, network: nn.Module, preprocessing: nn.Module, *, pictures: UInt8[ndarray, "picture h w c"]
+) -> Scores:
+    """Return what computes the scores of as many pictures of one size as `pictures` are.
+
+    Args:
+        name: of a backend whose libraries are installed.
+        network, preprocessing: in evaluation mode, on the processor; they stay as they are.
+        pictures: examples.
+
+    Raises:
+        RecipeError: the backend cannot compute this network.
+    """
+    if name == "torch":
+        import torch
+
+        from sightline.model.lowered import lowered
+
+        low = multiplies_in_bfloat16()
+        return _in_torch(lowered(network, bfloat16=low), preprocessing, torch.bfloat16 if low else torch.float32)
+    from sightline.model import onnx_runtimes
+
+    text = onnx_runtimes.exported(network, preprocessing, pictures)
+    return onnx_runtimes.onnxruntime(text) if name == "onnxruntime" else onnx_runtimes.openvino(text)
+
+
+def multiplies_in_bfloat16() -> bool:
+    """Return whether this processor multiplies in bfloat16 natively, so that it is faster than float32."""
+    import torch
+
+    capable = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(capable()) if capable is not None else False
+
+
+def exactly(network: nn.Module, preprocessing: nn.Module) -> Scores:
+    """Return what computes scores in float32."""
+    import torch
+
+    return _in_torch(network, preprocessing, torch.float32)
+
+
+def _in_torch(network: nn.Module, preprocessing: nn.Module, dtype: torch.dtype) -> Scores:
+    import torch
+
+    def scores(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            found: NDArray[np.float32] = network(preprocessing(torch.from_numpy(pixels)).to(dtype)).float().numpy()
+            return found
+
+    return scores
+
+
+def _speed(scores: Scores, pictures: NDArray[np.uint8]) -> float:
+    """Return pictures a second, by the fastest of some calls after a first one."""
+    scores(pictures)
+    best, begun = float("inf"), time.perf_counter()
+    while time.perf_counter() - begun < SECONDS or best == float("inf"):
+        before = time.perf_counter()
+        scores(pictures)
+        best = min(best, time.perf_counter() - before)
+    return len(pictures) / best

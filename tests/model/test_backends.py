@@ -1,0 +1,181 @@
+"""Predicting in other ways than exactly: the same answers but for rounding, whatever the network, or a refusal."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sightline import model, network
+from sightline.errors import RecipeError
+from sightline.model import backends
+from sightline.model.lowered import Fused, lowered
+from sightline.recipe.network import VGG, He, Identity, LeNet, MobileNetV2, Network, ResNet, SqueezeNet, Swift
+
+COLOR = model.InputRules(
+    image_size=(24, 20), channels=3, resize="fit", padding_value=0, decoder="pillow", decoder_version="Pillow 1"
+)
+CLASSES = 3
+SETTLED: dict[str, Any] = {"dropout": 0.2, "first_layer": "drawn", "head": "published"}
+NETWORKS: dict[str, Network] = {
+    "lenet": LeNet(width=0.5, initialization=He(), **SETTLED),
+    "vgg": VGG(widths=(8, 16), convolutions=(1, 2), initialization=He(), **SETTLED),
+    "vgg, silu, nothing normalized": VGG(
+        widths=(8,), convolutions=(2,), activation="silu", normalization="none", initialization=He(), **SETTLED
+    ),
+    "vgg, tanh, groups": VGG(
+        widths=(8, 8), convolutions=(1, 1), activation="tanh", normalization="group", initialization=He(), **SETTLED
+    ),
+    "resnet 18": ResNet(depth=18, width=8, stem="large", initialization=He(), **SETTLED),
+    "resnet 50": ResNet(depth=50, width=4, stem="small", initialization=He(), **SETTLED),
+    "resnet, not normalized": ResNet(
+        depth=18, width=8, stem="small", normalization="none", initialization=He(), **SETTLED
+    ),
+    "swift": Swift(widths=(8, 16), convolutions=3, initialization=Identity(), **SETTLED),
+    "squeezenet": SqueezeNet(initialization=He(), **SETTLED),
+    "mobilenet_v2": MobileNetV2(width=0.25, initialization=He(), **SETTLED),
+}
+
+
+def trained_alike(section: Network) -> nn.Module:
+    """Return a network whose normalization has seen something."""
+    built = network.build(section, channels=3, classes=CLASSES, image_size=COLOR.image_size)
+    network.initialize(built, network.build_scheme(section), seed=3)
+    generator = torch.Generator().manual_seed(1)
+    for layer in built.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_(0.0, 0.5, generator=generator)
+            layer.running_var.uniform_(0.5, 2.0, generator=generator)
+            layer.weight.data.uniform_(0.5, 1.5, generator=generator)
+            layer.bias.data.normal_(0.0, 0.2, generator=generator)
+    return built.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_lowered_network_gives_the_same_scores(name: str) -> None:
+    built = trained_alike(NETWORKS[name])
+    given = torch.randn(3, 3, 24, 20, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        exact = copy.deepcopy(built).double()(given.double())
+        folded = lowered(built, bfloat16=False)(given)
+        low = lowered(built, bfloat16=True)(given.bfloat16()).double()
+    assert (folded - exact).abs().max() < 1e-4 * exact.abs().max()
+    assert (low - exact).abs().max() < 0.1 * exact.abs().max()
+    assert not torch.equal(low, exact)
+
+
+@pytest.mark.parametrize(("name", "fused"), [("resnet 18", 20), ("swift", 7), ("vgg", 3)])
+def test_nothing_of_normalization_is_left_and_activations_are_inside(name: str, fused: int) -> None:
+    found = lowered(trained_alike(NETWORKS[name]), bfloat16=True)
+    kinds = [type(each) for each in found.modules()]
+    assert kinds.count(Fused) == fused
+    assert nn.Conv2d not in kinds
+    assert nn.ReLU not in kinds
+    if name != "swift":  # which pools between a convolution and its normalization
+        assert nn.BatchNorm2d not in kinds
+
+
+def test_the_network_that_is_given_stays() -> None:
+    built = trained_alike(NETWORKS["resnet 18"])
+    before = copy.deepcopy(built.state_dict())
+    lowered(built, bfloat16=True)
+    assert all(torch.equal(before[name], tensor) for name, tensor in built.state_dict().items())
+
+
+def test_a_normalization_behind_a_convolution_that_is_used_twice_stays() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution, self.first, self.second = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+            self.second.running_mean.fill_(1.0)
+
+        def forward(self, given: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.second(self.convolution(self.first(self.convolution(given))))
+            return found
+
+    built = Twice().eval().requires_grad_(False)
+    given = torch.randn(2, 3, 5, 5)
+    assert torch.allclose(lowered(built, bfloat16=False)(given), built(given), atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch", "onnxruntime", "openvino"])
+@pytest.mark.parametrize("name", ["resnet 18", "swift", "vgg, tanh, groups", "mobilenet_v2"])
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_backend_says_what_exact_says(tmp_path: Path, tiny: Any, backend: Any, name: str, count: int) -> None:
+    missing = [each for each in backends.LIBRARIES.get(backend, ()) if find_spec(each) is None]
+    if missing:
+        pytest.skip(f"{missing[0]} is not installed")
+    section = NETWORKS[name]
+    path = tiny.seal(
+        tmp_path / "model.safetensors", input_rules=COLOR, network_section=section, network=trained_alike(section)
+    )
+    loaded = model.load(path)
+    pictures = backends.drawn((count, 24, 20, 3))
+    exact = loaded.predict(pictures).probabilities
+    found = loaded.predict(pictures, backend=backend)
+    assert found.names == loaded.predict(pictures).names
+    assert np.abs(found.probabilities - exact).max() <= backends.TOLERATED
+    assert found.probabilities.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_groups_and_views_are_those_of_exact(tmp_path: Path, tiny: Any) -> None:
+    section = NETWORKS["swift"]
+    loaded = model.load(
+        tiny.seal(
+            tmp_path / "model.safetensors", input_rules=COLOR, network_section=section, network=trained_alike(section)
+        )
+    )
+    pictures = backends.drawn((7, 24, 20, 3))
+    exact = loaded.predict(pictures, test_time="translations").probabilities
+    found = loaded.predict(pictures, test_time="translations", backend="torch", batch_size=3).probabilities
+    assert np.abs(found - exact).max() <= backends.TOLERATED
+    assert np.abs(found - loaded.predict(pictures).probabilities).max() > 0.0
+
+
+def test_what_differs_too_much_is_refused_and_not_chosen(tmp_path: Path, tiny: Any) -> None:
+    """Scores so far apart that the rounding of bfloat16 decides."""
+    section = NETWORKS["resnet 18"]
+    built = trained_alike(section)
+    generator = torch.Generator().manual_seed(0)
+    row = 300.0 * torch.randn(1, built.fc.in_features, generator=generator)
+    built.fc.weight.copy_(row * (1.0 + 1e-3 * torch.randn(CLASSES, built.fc.in_features, generator=generator)))
+    path = tiny.seal(tmp_path / "model.safetensors", input_rules=COLOR, network_section=section, network=built)
+    loaded = model.load(path)
+    pictures = backends.drawn((5, 24, 20, 3))
+    if not torch.cpu._is_avx512_bf16_supported():
+        pytest.skip("this processor has no bfloat16, so that torch computes in float32")
+    with pytest.raises(RecipeError, match="backend: 'torch' gives probabilities that are up to"):
+        loaded.predict(pictures, backend="torch")
+    timed = loaded.backends(5)
+    assert timed["torch"].difference > backends.TOLERATED
+    if any(each.difference <= backends.TOLERATED for each in timed.values()):
+        loaded.predict(pictures, backend="auto")
+    else:
+        with pytest.raises(RecipeError, match="no backend gives the exact probabilities"):
+            loaded.predict(pictures, backend="auto")
+
+
+def test_what_is_not_there_is_told(loaded: model.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = np.zeros((1, 12, 10, 1), np.uint8)
+    with pytest.raises(RecipeError, match="backend: found 'tensorrt', wanted exact, auto, torch, onnxruntime or openv"):
+        loaded.predict(pictures, backend="tensorrt")  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match="backend: found 'torch' with device 'cuda'"):
+        loaded.predict(pictures, backend="torch", device="cuda")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(RecipeError, match=r"openvino is not installed\. Run: pip install \"sightline\[openvino\]\""):
+        loaded.predict(pictures, backend="openvino")
+    assert "openvino" not in loaded.backends()
+    assert len(loaded.predict(pictures, backend="auto")) == 1
+
+
+def test_every_backend_that_is_installed_is_timed(loaded: model.Model) -> None:
+    timed = loaded.backends(4)
+    assert set(timed) == set(backends.there())
+    assert all(each.images_per_second > 0 and each.difference <= backends.TOLERATED for each in timed.values())
