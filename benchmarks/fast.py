@@ -4,8 +4,8 @@
 
 Each is two commands in fresh processes, timed by the clock around them: `sightline train PICTURES --recipe fast` with
 its report, and `sightline evaluate` with views of the test pictures that the model is less than 90 % sure of. The seed
-is that of the training; the split stays. A line of JSON is appended for each as soon as it is there. Nothing else should
-run beside.
+is that of the training; the split stays. A line of JSON is appended for each as soon as it is there. Nothing else
+should run beside.
 """
 
 from __future__ import annotations

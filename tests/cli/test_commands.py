@@ -64,7 +64,8 @@ def test_evaluate_looks_at_what_was_held_out(run, folder, tmp_path):
     done = sightline("evaluate", run, folder, "--format", "json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    sealed = [json.loads(line) for line in (run / "events.jsonl").read_text(encoding="utf-8").splitlines()][-1]
+    lines = map(json.loads, (run / "events.jsonl").read_text(encoding="utf-8").splitlines())
+    sealed = next(line for line in lines if line["event"] == "sealed")
     assert found["side"] == "test"
     assert found["confusion"] == sealed["test"]["confusion"]
     assert found["loss"] == pytest.approx(sealed["test"]["loss"], rel=1e-4)

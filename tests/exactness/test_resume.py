@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from sightline.errors import DataError, OutputError, TrainingError
-from sightline.recipe import Recipe, apply_overrides
+from sightline.recipe import Recipe, apply_overrides, read_recipe
 from sightline.training import Stopped, checkpoint, directory, prepare, resume, start, survey, train
 from sightline.training.directory import locked
 from sightline.training.resume import earlier, find
@@ -183,6 +183,39 @@ def test_a_training_with_a_budget_goes_on(digits, tmp_path, exactly):
     resume(tmp_path / "run", digits)
     sealed = json.loads((tmp_path / "run" / directory.EVENTS).read_text().splitlines()[-1])
     assert sealed["exact"] is True
+
+
+def test_a_budgets_run_is_that_of_the_recipe_which_it_stores(digits, tmp_path, exactly):
+    """Pictures that grow and easy ones that are left out follow the number of epochs, which the budget decides."""
+    choices = {
+        "network": "swift",
+        "network.widths": [6, 8],
+        "training.time_budget_minutes": 0.04,
+        "training.smallest_size": 0.5,
+        "training.easy_left_out": 0.5,
+        "training.threads": 1,
+    }
+    prepared = prepare(survey(digits, apply_overrides(Recipe(), choices)))
+    budgeted = exactly.finish(exactly.begun(prepared, tmp_path / "budget"))
+    stored = read_recipe(tmp_path / "budget" / directory.RECIPE)
+    assert stored.training.epochs != "auto"
+    again = exactly.finish(exactly.begun(prepare(survey(digits, stored)), tmp_path / "again"))
+    assert again.state == budgeted.state
+
+
+def test_losses_of_single_pictures_are_forgotten_where_pictures_changed(tmp_path, exactly):
+    numbers = np.random.default_rng(0)
+    images, labels = numbers.integers(0, 256, (90, 12, 12, 1), dtype=np.uint8), np.arange(90) % 3
+    choices = {"network": "lenet", "training.epochs": 3, "training.easy_left_out": 0.5, "training.batch_size": 8}
+    recipe = apply_overrides(Recipe(), {**choices, "training.threads": 1, "augmentation": "none"})
+    session = exactly.begun(prepare(survey((images, labels), recipe)), tmp_path / "run")
+    stop_after(session, session.steps_per_epoch() + 2)
+    more = np.concatenate([images, 255 - images[:30]]), np.concatenate([labels, labels[:30]])
+    other = exactly.going_on(prepare(survey(more, recipe)), tmp_path / "run", allow_different=True)
+    assert other.state.losses is None
+    exactly.finish(other)
+    assert other.state.losses is not None
+    assert len(other.state.losses) == len(other.prepared.catalogue)
 
 
 def test_with_other_batches_the_epoch_under_way_begins_anew(prepared_with, exactly, tmp_path):

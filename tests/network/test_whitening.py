@@ -40,7 +40,7 @@ def patches(pictures: torch.Tensor, size: int) -> np.ndarray:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_comes_out_is_decorrelated_and_of_spread_one(channels: int) -> None:
     module, pictures = (
-        made(recipe.Swift(dropout=0.0, initialization=recipe.Identity()), channels),
+        made(recipe.Swift(widths=(8, 8), dropout=0.0, initialization=recipe.Identity()), channels),
         blurred(64, channels, 16),
     )
     assert whiten(module, pictures) == "patches"
@@ -73,10 +73,10 @@ def test_a_layer_of_fewer_maps_has_the_strongest_and_one_of_more_keeps_what_was_
 
 
 def test_many_pictures_are_the_sum_of_their_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures, whole = blurred(40, 3, 16), made(recipe.Swift(dropout=0.0, initialization=recipe.He()))
+    pictures, whole = blurred(40, 3, 16), made(recipe.Swift(widths=(8, 8), dropout=0.0, initialization=recipe.He()))
     whiten(whole, pictures)
     monkeypatch.setattr("sightline.network.whitening.AT_ONCE", 3 * 256)
-    parts = made(recipe.Swift(dropout=0.0, initialization=recipe.He()))
+    parts = made(recipe.Swift(widths=(8, 8), dropout=0.0, initialization=recipe.He()))
     whiten(parts, pictures)
     torch.testing.assert_close(
         parts.get_parameter("patches.weight"), whole.get_parameter("patches.weight"), rtol=1e-4, atol=1e-5
@@ -85,7 +85,7 @@ def test_many_pictures_are_the_sum_of_their_parts(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_pictures_without_any_difference_give_finite_filters(value: float) -> None:
-    module = made(recipe.Swift(dropout=0.0, initialization=recipe.He()))
+    module = made(recipe.Swift(widths=(8, 8), dropout=0.0, initialization=recipe.He()))
     whiten(module, torch.full((8, 3, 16, 16), value))
     assert module.get_parameter("patches.weight").isfinite().all()
 

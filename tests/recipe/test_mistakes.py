@@ -93,6 +93,15 @@ def refused(found: Any) -> str:
          '"batch", which compares the pictures of a part; wanted 3 or fewer, or normalization "group" or "none".')),
         ({"training": {"batch_size": 7, "gradient_accumulation": 8}, "network": {"normalization": "none"}},
          "training.gradient_accumulation: found 8 parts of a batch of 7; wanted 7 or fewer."),
+        ({"training": {"easy_left_out_until": 0.5}},
+         ("training.easy_left_out_until: found 0.5 with easy_left_out 0, so that every epoch sees all pictures; wanted "
+         "easy_left_out too, or neither.")),
+        ({"training": {"easy_left_out": 0.5, "batch_size": 6}},
+         ("training.easy_left_out: found 0.5 with batches of 6, of which too few pictures would be left; wanted a "
+         "training.batch_size of 8 or more, or 0.")),
+        ({"training": {"easy_left_out": 0.5}, "transfer": {"weights": "w.safetensors"}},
+         ("training.easy_left_out: found 0.5 together with transfer.weights, whose stages keep no losses of single "
+         "pictures; wanted 0, or no weights.")),
         ({"training": {"epochs": 3}, "schedule": {"warmup_epochs": 3.0}},
          ("schedule.warmup_epochs: found 3 with training.epochs 3, so that the one_cycle schedule would never begin; "
          "wanted fewer epochs of warm-up than of training.")),

@@ -96,6 +96,13 @@ def test_a_field_of_one_name_and_two_meanings_is_not_carried_over() -> None:
     assert apply_overrides(from_toml(to_toml(Recipe(network=ResNet()))), ["network=lenet"]).network == LeNet()
 
 
+def test_a_field_that_may_be_automatic_in_one_choice_alone_means_the_same() -> None:
+    plain = from_toml('[network]\nname = "vgg"\nwidths = [8, 12, 16]\n')
+    assert apply_overrides(plain, ["network=swift"]).network.widths == (8, 12, 16)
+    swift = from_toml('[network]\nname = "swift"\nwidths = [8, 12, 16]\n')
+    assert apply_overrides(swift, ["network=vgg"]).network.widths == (8, 12, 16)
+
+
 def test_all_mistakes_of_overrides_and_recipe_are_listed_at_once() -> None:
     found = {"training": {"epoch": 3}}
     overrides = ["optimizer.learning_rat=1", "network.dropout=1.5", "nothing", "network.activation.x=2"]

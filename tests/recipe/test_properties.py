@@ -73,10 +73,16 @@ def agreeing(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def transferring(found: dict[str, Any]) -> dict[str, Any]:
-    """Fields with how to transfer only where there are weights, and units only of a hidden head."""
+    """Fields only where they mean something: how to transfer, units of a hidden head, easy pictures."""
     if not found.get("transfer", {}).get("weights"):
         found.pop("transfer", None)
         found.get("preprocessing", {}).pop("statistics", None)
+    training = found.get("training", {})
+    if not training.get("easy_left_out"):
+        training.pop("easy_left_out_until", None)
+    elif "transfer" in found or training.get("batch_size", "auto") in range(8):
+        training.pop("easy_left_out")
+        training.pop("easy_left_out_until", None)
     network = found.get("network", {})
     if network.get("head") != "hidden":
         network.pop("head_units", None)

@@ -147,7 +147,8 @@ def test_what_is_opened_ticked_and_focused_stays(chromium, finished, tmp_path, w
     assert tab.page.locator("section[aria-label=validation] h3").first.is_visible()
     # The run says something else of both sides: the sections that tell it are other ones, that of the pictures is not.
     log = run / "events.jsonl"
-    sealed = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])
+    lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+    sealed = next(line for line in lines if line["event"] == "sealed")
     for side in ("test", "validation"):
         sealed[side]["loss"] = 7.7777
     pictures = tab.page.evaluate_handle("document.querySelector('section[aria-label=pictures]')")

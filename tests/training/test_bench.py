@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from command_line import fails, sightline
@@ -9,8 +10,12 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from sightline import network
+from sightline.recipe import Recipe, apply_overrides
 from sightline.recipe import network as recipe
+from sightline.training import prepare, survey
 from sightline.training.arithmetic import arithmetic
+from sightline.training.assembly import assemble
+from sightline.training.bench import _whole
 from sightline.training.peak import convolution_peak, seconds_of
 
 SECTIONS = {
@@ -81,3 +86,13 @@ def test_the_table_names_the_recipes_network(tmp_path):
     assert "Epochs of the recipe's network within a time (--minutes): 5 minutes:" in done.stdout
     fails(sightline("bench", "nowhere", cwd=tmp_path), 3, "nowhere")
     fails(sightline("bench", "--set", "transfer.weights=x.safetensors", cwd=tmp_path), 2, "transfer.weights")
+
+
+def test_pictures_that_would_grow_are_measured_whole(tmp_path):
+    choices = {"network": "vgg", "training.smallest_size": 0.5, "training.epochs": 4, "augmentation": "none"}
+    pictures = np.zeros((40, 32, 32, 1), np.uint8) + np.arange(40, dtype=np.uint8)[:, None, None, None]
+    chosen = apply_overrides(Recipe(), choices)
+    prepared = prepare(survey((pictures, np.arange(40) % 2), chosen), cache=tmp_path)
+    assert assemble(prepared, prepared.resolved, tmp_path).feed.size(1) == (16, 16)
+    whole = _whole(prepared)
+    assert assemble(whole, whole.resolved, tmp_path).feed.size(1) == (32, 32)

@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sightline.errors import RecipeError
-from sightline.training.budget import KEPT, MOST_EPOCHS, Costs, epochs_within, seconds_in_parts, seconds_per_step
+from sightline.recipe.training import Training
+from sightline.training.budget import (
+    KEPT,
+    MOST_EPOCHS,
+    Costs,
+    epochs_within,
+    seconds_in_parts,
+    seconds_per_step,
+    share_of_work,
+)
 from sightline.training.growing import share_of_side
 
 seconds = st.floats(1e-4, 10.0)
@@ -15,7 +24,7 @@ counts = st.integers(1, 5000)
 
 
 def growing(epoch: int, epochs: int) -> float:
-    return share_of_side(epoch, epochs, smallest=0.5, whole_from=0.6)
+    return share_of_side(epoch, epochs, smallest=0.5, whole_from=0.6) ** 2
 
 
 @settings(deadline=None)
@@ -32,7 +41,7 @@ def test_so_many_fit_and_one_more_does_not(
         steps = -(-training // 32)
         return (
             spent
-            + steps * step * (sum(side(e, epochs) ** 2 for e in range(1, epochs + 1)) if side else epochs)
+            + steps * step * (sum(side(e, epochs) for e in range(1, epochs + 1)) if side else epochs)
             + (validation * epochs + judged) * judging
             + ending
         )
@@ -42,9 +51,9 @@ def test_so_many_fit_and_one_more_does_not(
     sizes = {"batch_size": 32, "training": training, "validation": validation, "judged": judged}
     if taken(1) > allowed:
         with pytest.raises(RecipeError, match="one epoch and what is around it"):
-            epochs_within(minutes, costs, **sizes, share_of_side=side)
+            epochs_within(minutes, costs, **sizes, **({"share_of_work": side} if side else {}))
         return
-    found = epochs_within(minutes, costs, **sizes, share_of_side=side)
+    found = epochs_within(minutes, costs, **sizes, **({"share_of_work": side} if side else {}))
     assert taken(found) <= allowed * (1 + 1e-9)
     assert found == MOST_EPOCHS or taken(found + 1) > allowed * (1 - 1e-9)
 
@@ -59,7 +68,7 @@ def test_what_is_spent_and_what_comes_after_leave_less(spent, ending):
 def test_pictures_that_grow_buy_more_epochs():
     sizes = {"batch_size": 10, "training": 100, "validation": 0, "judged": 0}
     costs = Costs(0.1, 0.0, 0.0, 0.0)
-    assert epochs_within(1.0, costs, **sizes, share_of_side=growing) > 1.3 * epochs_within(1.0, costs, **sizes)
+    assert epochs_within(1.0, costs, **sizes, share_of_work=growing) > 1.3 * epochs_within(1.0, costs, **sizes)
 
 
 def test_steps_are_measured_after_a_warm_up():
@@ -80,3 +89,11 @@ def test_of_a_step_in_many_parts_only_some_are_measured(parts, wanted):
     assert set(asked) == wanted
     # Sleeping takes longer than asked for, never less.
     assert 0.8 * (0.004 + 0.002 * parts) < found < 5 * (0.004 + 0.002 * parts)
+
+
+def test_smaller_and_fewer_pictures_are_less_work():
+    chosen = Training(smallest_size=0.5, whole_from=0.5, easy_left_out=0.4, easy_left_out_until=0.8)
+    found = [share_of_work(chosen, epoch, 10) for epoch in range(1, 11)]
+    sides = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1, 1, 1, 1]
+    assert found == pytest.approx([side**2 * (0.8 if 1 < e <= 8 else 1) for e, side in enumerate(sides, 1)])
+    assert [share_of_work(Training(), epoch, 3) for epoch in (1, 2, 3)] == [1, 1, 1]

@@ -13,7 +13,7 @@ from sightline.errors import DataError, ModelFileError, RecipeError
 from sightline.network import build
 from sightline.recipe import DataFacts, Machine, Recipe, apply_overrides
 from sightline.recipe.facts import SourceFacts
-from sightline.recipe.network import VGG, ResNet, SqueezeNet
+from sightline.recipe.network import VGG, ResNet, SqueezeNet, Swift
 from sightline.training import prepare, resolve, survey
 from sightline.training.resolve import with_batch_size
 
@@ -81,6 +81,13 @@ def test_the_size_is_what_the_weights_know_or_what_their_network_needs(machine, 
 def test_small_stems_take_small_pictures():
     weights = source(network=ResNet(depth=18, stem="small"))
     assert resolved(data=facts(side=32), weights=weights).recipe.data.image_size == 32
+
+
+@pytest.mark.parametrize("choices", [[], ["network=swift"]])
+def test_a_swift_is_as_wide_as_its_weights(choices):
+    weights = source(network=Swift(widths=(8, 12), dropout=0.0, first_layer="whitening"))
+    found = resolved(*choices, data=facts(side=32), weights=weights).recipe.network
+    assert (found.name, found.widths) == ("swift", (8, 12))
 
 
 def test_the_network_is_that_of_the_weights_with_new_last_layers():

@@ -97,7 +97,8 @@ class Display:
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._begun = self._epoch_begun = time.monotonic()
-        self._epoch_images = self._seen = self._right = 0
+        self._epoch_images = self._seen = 0
+        self._right = 0.0
         self._last_step = 0.0
         self._smooth = 0.0
         self._shown = 0
@@ -199,9 +200,11 @@ class Display:
                 stage(self._console, event)
             case EpochStart():
                 self._epoch_begun = self._last_step = time.monotonic()
-                self._epoch_images, self._seen, self._right = event.images, 0, 0
-                if self._bar is None:
-                    self._open_bar((event.epochs - event.epoch + 1) * event.images)
+                self._epoch_images, self._seen, self._right = event.images, 0, 0.0
+                bar = self._bar if self._bar is not None else self._open_bar()
+                # Told anew, since epochs may have fewer pictures than others.
+                left = (event.epochs - event.epoch + 1) * event.images
+                bar.update(self._task, total=bar.tasks[0].completed + left)
             case StepEnd():
                 if self._bar is not None:
                     speed = event.images / max(1e-9, self._step_seconds())
@@ -311,8 +314,8 @@ class Display:
             self._bar.stop()
             self._bar = None
 
-    def _open_bar(self, images: int) -> None:
-        self._bar = Progress(
+    def _open_bar(self) -> Progress:
+        bar = self._bar = Progress(
             TextColumn("training"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
@@ -325,8 +328,9 @@ class Display:
             disable=not self._console.is_terminal,
         )
         self._last_step = time.monotonic()
-        self._bar.start()
-        self._task = self._bar.add_task("training", total=images, loss=float("nan"), accuracy=0.0, speed=0.0)
+        bar.start()
+        self._task = bar.add_task("training", total=None, loss=float("nan"), accuracy=0.0, speed=0.0)
+        return bar
 
     def _step_seconds(self) -> float:
         now = time.monotonic()

@@ -31,7 +31,6 @@ PIXELS_AT_ONCE = 16_384
 LARGEST_GROUP = 32
 FAST_PIXELS_AT_ONCE = 4 * 224 * 224
 """Of one group of a backend: maps of more do not stay in a processor's cache (`benchmarks/predicting.py`)."""
-LARGEST_FAST_GROUP = 256
 GROUPS_ON_DEVICE = 8
 """Groups that a GPU takes at once."""
 
@@ -56,7 +55,7 @@ class Computation:
     def __init__(self, network: nn.Module, preprocessing: nn.Module, *, temperature: float) -> None:
         self._temperature = temperature
         self._modules = {"cpu": (network, preprocessing)}
-        self._moving = threading.Lock()
+        self._moving, self._computing = threading.Lock(), threading.Lock()
         self._backends = Backends(network, preprocessing, self._probabilities)
 
     def weights(self) -> dict[str, NDArray[Any]]:
@@ -78,17 +77,24 @@ class Computation:
 
         def compute(pixels: NDArray[np.uint8]) -> Float32[ndarray, "picture class"]:
             height, width, channels = pixels.shape[1:]
-            filled = pixels if len(pixels) == size else np.zeros((size, height, width, channels), np.uint8)
+            filled = np.zeros((size, height, width, channels), np.uint8)
             filled[: len(pixels)] = pixels
-            scores = self._backends.scores(backend, (size, height, width, channels))(filled)
+            with self._computing:  # libraries have one place for what they compute
+                scores = self._backends.scores(backend, (size, height, width, channels))(filled)
             result = _finite(scores[: len(pixels)])
             return self._probabilities(result) if outcome == "probabilities" else result
 
         return compute
 
+    def ready(self, backend: Fast | Literal["auto"], shape: tuple[int, int, int, int]) -> None:
+        """Make a backend ready for (pictures, height, width, channels); raise RecipeError where it cannot be used."""
+        with self._computing:
+            self._backends.scores(backend, shape)
+
     def timed(self, shape: tuple[int, int, int, int]) -> dict[Fast, Timed]:
         """Return what is known of the backends that are installed, for (pictures, height, width, channels)."""
-        return self._backends.timed(shape)
+        with self._computing:
+            return self._backends.timed(shape)
 
     def _probabilities(self, scores: Float32[ndarray, "picture class"]) -> Float32[ndarray, "picture class"]:
         import torch
@@ -160,9 +166,15 @@ def group_size(image_size: tuple[int, int], *, on_cpu: bool) -> int:
 
 
 def group_to_be_fast(image_size: tuple[int, int], *, pictures: int) -> int:
-    """Return how many pictures a backend computes at once: few enough that maps stay in the cache, one where it is."""
+    """Return how many pictures a backend computes at once: a power of 2, so that it is made for few sizes.
+
+    Few enough that their maps stay in the cache, and not twice as many as there are.
+    """
     height, width = image_size
-    return min(pictures, max(1, min(LARGEST_FAST_GROUP, FAST_PIXELS_AT_ONCE // (height * width)))) or 1
+    size = 1
+    while size < pictures and 2 * size * height * width <= FAST_PIXELS_AT_ONCE:
+        size *= 2
+    return size
 
 
 def _exactly(device: str) -> contextlib.AbstractContextManager[None]:

@@ -38,16 +38,24 @@ def lowered(network: nn.Module, *, bfloat16: bool) -> nn.Module:
     own = copy.deepcopy(network)
     try:
         traced = fx.GraphModule(own, _Tracer().trace(own))
-    except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError):
+    except Exception:  # of many classes, by what is in the network
         return _converted(copy.deepcopy(network), bfloat16)  # whose way depends on the picture: only the numbers differ
     _without_idle(traced)
     _folded(traced)
-    if bfloat16 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if bfloat16 and _onednn():
         _fused(traced)
     traced.graph.lint()
     traced.delete_all_unused_submodules()
     traced.recompile()
     return _converted(traced, bfloat16)
+
+
+def _onednn() -> bool:
+    """Return whether this torch has oneDNN's functions that do several things at once, which are its compiler's own."""
+    present = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return present and all(
+        hasattr(torch.ops.mkldnn, f"_{name}") for name in ("convolution_pointwise", "reorder_convolution_weight")
+    )
 
 
 class _Tracer(fx.Tracer):
@@ -63,8 +71,11 @@ def _converted(network: nn.Module, bfloat16: bool) -> nn.Module:
     return ready
 
 
-def _layer(traced: fx.GraphModule, node: fx.Node) -> nn.Module | None:
-    return traced.get_submodule(str(node.target)) if node.op == "call_module" else None
+def _layer(traced: fx.GraphModule, node: object) -> nn.Module | None:
+    """Return the layer that a node calls; None where it is another node, or none."""
+    if not isinstance(node, fx.Node) or node.op != "call_module":
+        return None
+    return traced.get_submodule(str(node.target))
 
 
 def _only_user(node: fx.Node) -> fx.Node | None:
@@ -79,20 +90,31 @@ def _without_idle(traced: fx.GraphModule) -> None:
 
 
 def _folded(traced: fx.GraphModule) -> None:
-    """Give convolutions the normalization that follows them."""
+    """Give convolutions the normalization that follows them, behind a pooling that changes nothing by coming later."""
     for node in list(traced.graph.nodes):
         normalization = _layer(traced, node)
         if not isinstance(normalization, nn.BatchNorm2d):
             continue
         before = node.args[0]
-        if not isinstance(before, fx.Node):
-            continue
-        convolution = _layer(traced, before)
+        first = before.args[0] if _pools_after(_layer(traced, before), normalization) else before
+        convolution = _layer(traced, first)
         # Of the class itself: others compute otherwise. One that is used twice would have two normalizations.
-        if type(convolution) is nn.Conv2d and len(before.users) == 1 and _used_once(traced, before):
-            traced.set_submodule(str(before.target), fuse_conv_bn_eval(convolution, normalization))
+        alone = len(first.users) == len(before.users) == 1 and _used_once(traced, first)
+        if type(convolution) is nn.Conv2d and alone:
+            traced.set_submodule(str(first.target), fuse_conv_bn_eval(convolution, normalization))
             node.replace_all_uses_with(before)
             traced.graph.erase_node(node)
+
+
+def _pools_after(layer: nn.Module | None, normalization: nn.BatchNorm2d) -> bool:
+    """Return whether a layer is a pooling that gives the same after the normalization as before it.
+
+    The largest number stays the largest where the factor is positive; a mean of numbers follows any factor and sum.
+    """
+    if isinstance(layer, nn.AvgPool2d):
+        return not layer.count_include_pad or layer.padding in (0, (0, 0))
+    factor = normalization.weight
+    return isinstance(layer, nn.MaxPool2d) and (factor is None or bool((factor > 0).all()))
 
 
 def _used_once(traced: fx.GraphModule, node: fx.Node) -> bool:
@@ -128,7 +150,7 @@ def _fused(traced: fx.GraphModule) -> None:
 
 def _added(traced: fx.GraphModule, node: fx.Node, user: fx.Node) -> fx.Node | None:
     """Return what a convolution's maps are added to, where that is there already when it is computed."""
-    if user.op != "call_function" or user.target not in (operator.add, torch.add) or len(user.args) != 2:
+    if user.op != "call_function" or user.target not in (operator.add, torch.add) or len(user.args) != 2 or user.kwargs:
         return None
     others = [each for each in user.args if each is not node]
     if len(others) != 1 or not isinstance(others[0], fx.Node):

@@ -149,6 +149,8 @@ class Model:
             rules = rules.model_copy(update={"decoder": decoder})
         pictures = items(inputs)
         size = self._size(batch_size, device, backend, len(pictures))
+        if backend != "exact":  # chosen before threads that decode have the processor
+            self._computation.ready(backend, (size, *rules.image_size, rules.channels))
         judged = predict(
             pictures,
             shape=(*rules.image_size, rules.channels),

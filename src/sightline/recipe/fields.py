@@ -46,7 +46,7 @@ def default(field: FieldInfo) -> Any:
 
 def same_kind(one: FieldInfo, other: FieldInfo) -> bool:
     """Return whether two fields of one name take the same kind of value; a `width` may be a factor or a number."""
-    return bool(_bare(one.annotation) == _bare(other.annotation))
+    return _kinds(one.annotation) == _kinds(other.annotation)
 
 
 def wanted(field: FieldInfo) -> str:
@@ -99,6 +99,12 @@ def _bare(annotation: Any) -> Any:
     if origin in (Union, types.UnionType):
         return frozenset(_bare(member) for member in get_args(annotation))
     return annotation
+
+
+def _kinds(annotation: Any) -> frozenset[Any]:
+    """Return the kinds of values that a field takes; that it may be automatic is none."""
+    bare = _bare(annotation)
+    return (bare if isinstance(bare, frozenset) else frozenset({bare})) - {Literal["auto"]}
 
 
 def _without_notes(annotation: Any) -> Any:

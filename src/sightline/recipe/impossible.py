@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sightline.recipe.network import VGG, LeNet, MobileNetV2, ResNet, Timm
 from sightline.recipe.operations import NEEDS_COLOR, Operation
-from sightline.recipe.training import LOOKAHEAD_SHARE, WHOLE_FROM
+from sightline.recipe.training import EASY_UNTIL, LOOKAHEAD_SHARE, WHOLE_FROM
 
 if TYPE_CHECKING:
     from sightline.recipe.recipe import Recipe
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BLACK = 0
 WHITENING_EPSILON = 1e-2
 HEAD_UNITS = 256
+LEAST_TO_LEAVE_OUT_OF = 8
 
 
 def batch_of_one_with_batch_normalization(recipe: Recipe) -> str | None:
@@ -162,7 +163,7 @@ def smaller_pictures_where_one_size_is_wanted(recipe: Recipe) -> str | None:
             return None
         return (
             f"training.whole_from: found {training.whole_from:g} with smallest_size 1, so that pictures are always "
-            "whole; wanted a smaller smallest_size, or no whole_from."
+            f"whole; wanted a smaller smallest_size, or whole_from {WHOLE_FROM:g}, as it is when it is left out."
         )
     if isinstance(network, LeNet | Timm) or (isinstance(network, VGG) and network.hidden):
         why = "which may know one size of pictures only" if isinstance(network, Timm) else "whose dense layers know one"
@@ -176,6 +177,30 @@ def smaller_pictures_where_one_size_is_wanted(recipe: Recipe) -> str | None:
     return (
         f"training.smallest_size: found {training.smallest_size:g} together with {why}; wanted 1, or another choice "
         "there."
+    )
+
+
+def easy_pictures_without_a_loss_of_their_own(recipe: Recipe) -> str | None:
+    """What is easy is known from a picture's own loss, which stages of a transfer do not keep."""
+    training = recipe.training
+    if training.easy_left_out == 0:
+        if training.easy_left_out_until == EASY_UNTIL:
+            return None
+        return (
+            f"training.easy_left_out_until: found {training.easy_left_out_until:g} with easy_left_out 0, so that every "
+            "epoch sees all pictures; wanted easy_left_out too, or neither."
+        )
+    batch = training.batch_size
+    if batch != "auto" and batch < LEAST_TO_LEAVE_OUT_OF:
+        return (
+            f"training.easy_left_out: found {training.easy_left_out:g} with batches of {batch}, of which too few "
+            f"pictures would be left; wanted a training.batch_size of {LEAST_TO_LEAVE_OUT_OF} or more, or 0."
+        )
+    if not recipe.transfer.weights:
+        return None
+    return (
+        f"training.easy_left_out: found {training.easy_left_out:g} together with transfer.weights, whose stages keep "
+        "no losses of single pictures; wanted 0, or no weights."
     )
 
 
@@ -248,6 +273,7 @@ PAIRS: tuple[Callable[[Recipe], str | None], ...] = (
     hidden_layers_twice,
     filters_from_two_places,
     slow_weights_twice,
+    easy_pictures_without_a_loss_of_their_own,
     smaller_pictures_where_one_size_is_wanted,
     units_of_no_layer,
     what_timm_decides,

@@ -21,9 +21,8 @@ from sightline.errors import RecipeError
 from sightline.recipe import Recipe, write_recipe
 from sightline.recipe.choices import settled
 from sightline.training import directory, records
-from sightline.training.budget import Costs, epochs_within, seconds_in_parts
+from sightline.training.budget import Costs, epochs_within, seconds_in_parts, share_of_work
 from sightline.training.feed import AHEAD, Feed
-from sightline.training.growing import share_of_side
 from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
 from sightline.training.memory import FEWEST, OF_ALL
 from sightline.training.numerics import numerics
@@ -120,9 +119,7 @@ def _within_budget(session: Session, begun: float, ending: float) -> Resolved:
         training=len(split.train),
         validation=len(split.validation),
         judged=len(split.validation) + len(split.test) + len(sample(session.prepared)),
-        share_of_side=None
-        if training.smallest_size == 1.0
-        else partial(share_of_side, smallest=training.smallest_size, whole_from=training.whole_from),
+        share_of_work=partial(share_of_work, training),
     )
     reason = f"what fits {minutes:g} minutes, all work counted, at {batch_size / seconds:,.0f} pictures a second"
     return with_epochs(session.resolved, epochs, reason)
@@ -136,6 +133,7 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Pr
         RecipeError: a choice that this machine cannot honor.
     """
     keep_freed_memory()
+    prepared = replace(prepared, resolved=resolved)  # the feed looks there, too
     recipe = resolved.recipe
     training = recipe.training
     device = settled(training.device)

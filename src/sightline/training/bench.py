@@ -21,11 +21,11 @@ from sightline.errors import RecipeError
 from sightline.recipe import Recipe, apply_overrides
 from sightline.recipe.choices import settled
 from sightline.recipe.network import Swift
+from sightline.recipe.training import WHOLE_FROM
 from sightline.training.affordable import affordable, operations
 from sightline.training.arithmetic import arithmetic
 from sightline.training.assembly import assemble
-from sightline.training.budget import Costs, epochs_within
-from sightline.training.growing import share_of_side
+from sightline.training.budget import Costs, epochs_within, share_of_work
 from sightline.training.peak import convolution_peak, seconds_of
 from sightline.training.prepare import Prepared, pair, prepare, survey
 from sightline.training.resolve import resolve
@@ -103,7 +103,7 @@ def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progre
     """
     begun = time.monotonic()
     surveyed = survey(source, recipe, progress=progress)
-    prepared = prepare(surveyed, progress=progress)
+    prepared = _whole(prepare(surveyed, progress=progress))
     spent = time.monotonic() - begun
     own = prepared.resolved.recipe
     device = settled(own.training.device)
@@ -140,6 +140,13 @@ def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progre
         networks=tuple(networks),
         bought=tuple(bought(minutes) for minutes in MINUTES),
     )
+
+
+def _whole(prepared: Prepared) -> Prepared:
+    """Return what is prepared with pictures that are whole from the first epoch on."""
+    resolved, training = prepared.resolved, prepared.resolved.recipe.training
+    whole = training.model_copy(update={"smallest_size": 1.0, "whole_from": WHOLE_FROM})
+    return replace(prepared, resolved=replace(resolved, recipe=resolved.recipe.model_copy(update={"training": whole})))
 
 
 def _parts(session: Session, seconds: float) -> Iterator[Part]:
@@ -217,7 +224,7 @@ def _with(prepared: Prepared, recipe: Recipe, name: str) -> Prepared | None:
     # The pixels are there in the sizes of the recipe itself.
     own = prepared.resolved.recipe.data
     resolved = replace(resolved, recipe=resolved.recipe.model_copy(update={"data": own}))
-    return replace(prepared, resolved=resolved)
+    return _whole(replace(prepared, resolved=resolved))
 
 
 def _bought(
@@ -235,20 +242,21 @@ def _bought(
     resolved = resolve(asked, prepared.facts, prepared.machine, decoder=data.best_decoder())
     resolved = affordable(resolved, prepared.facts, peak=peak)
     network, measured = resolved.recipe.network, prepared.resolved.recipe.network
-    widths, training = None, resolved.recipe.training
+    widths, training, judging = None, resolved.recipe.training, others["predict"]
     if isinstance(network, Swift) and isinstance(measured, Swift):
         widths, count = settled(network.widths), partial(operations, prepared.resolved.recipe, prepared.facts.classes)
-        own *= count(widths) / count(settled(measured.widths))
+        share = count(widths) / count(settled(measured.widths))
+        own, judging = own * share, judging * share
     split, batch = prepared.split, settled(training.batch_size)
     try:
         epochs = epochs_within(
             minutes,
-            Costs((others["augment"] + own) * batch, others["predict"], spent=spent, ending=0.0),
+            Costs((others["augment"] + own) * batch, judging, spent=spent, ending=0.0),
             batch_size=batch,
             training=len(split.train),
             validation=len(split.validation),
             judged=len(split.validation) + len(split.test),
-            share_of_side=partial(share_of_side, smallest=training.smallest_size, whole_from=training.whole_from),
+            share_of_work=partial(share_of_work, training),
         )
     except RecipeError:
         epochs = 0

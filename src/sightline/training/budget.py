@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sightline.errors import RecipeError
+from sightline.recipe.training import Training
 from sightline.training.batches import steps_per_epoch
+from sightline.training.growing import share_of_side
 
 WARM_UP_STEPS = 3
 MEASURED = 0.03, 0.5, 4.0
 """Share of the budget for which steps are measured, and seconds at least and at most."""
 FEW_PARTS = 4
+EASY_AT_LEAST = 0.5
 KEPT = 0.04
 """Share of the budget that is kept for what cannot be foreseen: saving, probes, a machine that slows down."""
 MOST_EPOCHS = 100_000
@@ -65,6 +68,17 @@ def seconds_in_parts(step: Callable[[int], object], parts: int, *, minutes: floa
     return one + (parts - 1) * max(0.0, few - one) / (FEW_PARTS - 1)
 
 
+def share_of_work(training: Training, epoch: int, epochs: int) -> float:
+    """Return what an epoch of so many costs, as a share of one with all pictures, whole.
+
+    Time goes with the area. Of the pictures that were seen, at least about half have a loss below the mean, since few
+    are far above it; how many more cannot be known before, so that such a training may end early.
+    """
+    side = share_of_side(epoch, epochs, smallest=training.smallest_size, whole_from=training.whole_from)
+    leaves_out = 1 < epoch <= training.easy_left_out_until * epochs
+    return side**2 * (1.0 - EASY_AT_LEAST * training.easy_left_out if leaves_out else 1.0)
+
+
 def epochs_within(
     minutes: float,
     costs: Costs,
@@ -73,13 +87,13 @@ def epochs_within(
     training: int,
     validation: int,
     judged: int,
-    share_of_side: Callable[[int, int], float] | None = None,
+    share_of_work: Callable[[int, int], float] = lambda _epoch, _epochs: 1.0,
 ) -> int:
     """Return how many epochs fit, all work counted.
 
     With t the budget, of which a share of 0.04 is kept, E epochs fit where
 
-        spent + Σ_e (steps · step · side(e)² + validation · judging) + judged · judging + ending ≤ 0.96 · t
+        spent + Σ_e (steps · step · work(e) + validation · judging) + judged · judging + ending ≤ 0.96 · t
 
     Args:
         minutes: the budget.
@@ -88,7 +102,7 @@ def epochs_within(
         training: pictures trained on in an epoch.
         validation: pictures judged after it.
         judged: pictures judged at the end.
-        share_of_side: of the pictures in an epoch of so many; None where they are always whole.
+        share_of_work: of that of whole pictures, all of them, in an epoch of so many.
 
     Raises:
         RecipeError: not even one fits.
@@ -96,11 +110,9 @@ def epochs_within(
     steps = steps_per_epoch(training, batch_size) * costs.step
 
     def needed(epochs: int) -> float:
-        areas = float(epochs)
-        if share_of_side is not None:
-            areas = sum(share_of_side(epoch, epochs) ** 2 for epoch in range(1, epochs + 1))
+        work = sum(share_of_work(epoch, epochs) for epoch in range(1, epochs + 1))
         ends = (epochs * validation + judged) * costs.judging
-        return costs.spent + areas * steps + ends + costs.ending
+        return costs.spent + work * steps + ends + costs.ending
 
     allowed = (1.0 - KEPT) * 60.0 * minutes
     if needed(1) > allowed:

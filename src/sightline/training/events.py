@@ -57,8 +57,8 @@ class StepEnd:
     loss: float
     """Mean loss of the step's pictures, smoothing and class weights included."""
     learning_rate: float
-    right: int
-    """Pictures of this step whose class was the likeliest before the update."""
+    right: float
+    """Pictures of this step whose class was the likeliest before the update, weighted where pictures have weights."""
 
 
 @dataclass(frozen=True)

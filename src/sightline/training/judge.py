@@ -56,7 +56,7 @@ def judge(
         side: which pictures count. A picture's side follows from its content, so that pictures the model was trained
             on are known again. `auto`: the test side where the source is what the model was trained on or has a test
             set of its own, otherwise all.
-        device: where to compute.
+        device: where to compute. auto: the best there is, but the processor for a backend other than exact.
         test_time: judge flipped and moved views of each picture too; the judgment then has both figures.
         certain, backend: as for the model's `predict`.
         progress: told of the long parts.
@@ -66,7 +66,7 @@ def judge(
     """
     check_certain(certain, test_time)
     progress = progress or Silent()
-    here = machine(device, None)
+    here = machine("cpu" if device == "auto" and backend != "exact" else device, None)
     require(backend, here.device)
     found = held_out(model, source, side=side, threads=here.threads, progress=progress)
     labels, plain = found.labels, None

@@ -79,7 +79,7 @@ def train(
             )
         state.epoch = epoch
         loss, right = state.loss_sum / images, state.right / images
-        state.loss_sum, state.right = 0.0, 0
+        state.loss_sum, state.right = 0.0, 0.0
         state.losses = None if state.seen is None else state.seen.clone()
         best = metrics is None or metrics.loss < state.best_loss
         if best:

@@ -47,7 +47,7 @@ class Order:
                 self.state.losses.numpy()[records],
                 share=training.easy_left_out,
                 until=training.easy_left_out_until,
-                least=2 * self.steps,
+                least=2 * self.steps * training.parts,
                 seed=training.seed,
                 epoch=epoch,
                 epochs=self.stage.epochs,

@@ -119,6 +119,9 @@ def with_batch_size(resolved: Resolved, batch_size: int, reason: str) -> Resolve
     fields = resolved.recipe.model_dump(mode="json")
     fields["training"]["batch_size"] = batch_size
     reasons = {**resolved.reasons, "training.batch_size": reason}
+    if "training.gradient_accumulation" in reasons:
+        at_once = -(-batch_size // resolved.recipe.training.parts)
+        reasons["training.gradient_accumulation"] = f"{at_once:,} pictures are computed at once"
     if "optimizer.learning_rate" in reasons:
         transferred = "transfer" in fields
         rate, why = usual_rate(fields["optimizer"]["name"], batch_size, transferred=transferred)
@@ -238,7 +241,7 @@ def _epochs(rule: str, facts: DataFacts, machine: Machine, side: int) -> tuple[i
 def _network(chosen: Settling, wanted: NetworkChoices, facts: DataFacts, machine: Machine, side: int) -> None:
     network = chosen.fields["network"]
     if isinstance(wanted, AutoNetwork):
-        architecture, reason = _architecture(side, machine)
+        architecture, reason = _architecture(side, machine, normalized=wanted.normalization != "none")
         network.update(architecture)
         if network["name"] == "swift":
             # It has an activation and running statistics of its own.
@@ -278,7 +281,7 @@ def _first_layer(architecture: str, *, transferred: bool) -> tuple[str, str]:
     return "drawn", f"usual for {architecture}"
 
 
-def _architecture(side: int, machine: Machine) -> tuple[dict[str, Any], str]:
+def _architecture(side: int, machine: Machine, *, normalized: bool) -> tuple[dict[str, Any], str]:
     if machine.device == "cuda":
         return ResNet(depth=18).model_dump(mode="json", include={"name", "depth", "width", "stem"}), (
             "a residual network fits most pictures, and this device is fast enough for it"
@@ -287,7 +290,7 @@ def _architecture(side: int, machine: Machine) -> tuple[dict[str, Any], str]:
     convolutions: tuple[int, ...]
     if side < 16:
         widths, convolutions = (32, 64, 128), (1, 2, 2)
-    elif side <= LARGEST_OF_SWIFT:
+    elif side <= LARGEST_OF_SWIFT and normalized:
         return {"name": "swift"}, f"the most accurate of the quick networks on {machine.device} at {side} px"
     else:
         widths, convolutions = (16, 32, 64, 128), (1, 1, 2, 2)

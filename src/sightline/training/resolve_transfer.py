@@ -9,7 +9,7 @@ from sightline.recipe import Recipe
 from sightline.recipe.advice.network import SMALL_BATCH
 from sightline.recipe.advice.transfer import FEWEST_FOR_STATISTICS, MANY_PER_CLASS
 from sightline.recipe.facts import DataFacts, Machine, SourceFacts
-from sightline.recipe.network import VGG, AutoNetwork, Network, ResNet
+from sightline.recipe.network import VGG, AutoNetwork, Network, ResNet, Swift
 from sightline.training.settling import Settling
 
 FEWEST_FOR_BOTH = 5
@@ -47,6 +47,8 @@ def _network(wanted: Network, source: SourceFacts) -> Network:
                 f"network: found {wanted.name}, but {source.origin} has the weights of {found.name}. Leave network "
                 f"out, choose {found.name}, or take other weights."
             )
+        if isinstance(wanted, Swift) and isinstance(found, Swift) and wanted.widths == "auto":
+            return wanted.model_copy(update={"widths": found.widths})
         if isinstance(wanted, ResNet) and isinstance(found, ResNet) and wanted.stem == "auto":
             return wanted.model_copy(update={"stem": found.stem})
         return wanted

@@ -174,7 +174,9 @@ def go_on(
         # Other pictures or batches: the epoch that was under way begins anew.
         session.state.step = session.state.epoch * session.steps_per_epoch()
         session.state.stage_step = session.state.stage_epoch * session.steps_per_epoch()
-        session.state.loss_sum, session.state.right = 0.0, 0
+        session.state.loss_sum, session.state.right = 0.0, 0.0
+    if about["standing"]["decoded"] != prepared.catalogue.digest:
+        session.state.losses = session.state.seen = None  # which are those of records by their place
     session.written_epoch = session.state.best_epoch
     session.exact = bool(about["exact"]) and not found
     directory.cut_log(resumable.path, int(about["log_bytes"]))

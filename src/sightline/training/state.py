@@ -27,7 +27,7 @@ class State:
     """Updates made."""
     loss_sum: float = 0.0
     """Of the pictures of the epoch under way."""
-    right: int = 0
+    right: float = 0.0
     """Pictures of the epoch under way whose class was the likeliest."""
     best_loss: float = float("inf")
     best_epoch: int = 0

@@ -63,7 +63,7 @@ class Judged:
 
     loss: float
     """Mean over the step's pictures."""
-    right: int
+    right: float
     """Pictures whose class was the likeliest, as seen with dropout on."""
     losses: Float[Tensor, " image"] | None
     """Of each picture, without smoothing and weights, where that is asked for."""
@@ -142,18 +142,21 @@ def make_step(
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate * group.get("rate_factor", 1.0)
         state.optimizer.zero_grad(set_to_none=True)
-        total, right = 0.0, 0
+        total, right = 0.0, 0.0
         losses: list[Tensor] = []
         for shard in shards:
             logits, summed = objective(shard)
             shard_loss = summed / images
             value = shard_loss.item()
             if not math.isfinite(value):
-                return Judged(value, 0, None, f"the loss is {value}")
+                return Judged(value, 0.0, None, f"the loss is {value}")
             shard_loss.backward()  # type: ignore[no-untyped-call]
             total += value
-            right += int((logits.detach().argmax(1) == shard.labels).sum())
-            if shard.weights is not None:
+            correct = logits.detach().argmax(1) == shard.labels
+            if shard.weights is None:
+                right += int(correct.sum())
+            else:
+                right += float((correct * shard.weights).sum())
                 losses.append(cross_entropy(logits.detach().float(), shard.labels, reduction="none"))
         if l2_sp > 0:
             pull(state.network, state.start, strength=l2_sp)
@@ -167,7 +170,8 @@ def make_step(
                 go_back(state.average, state.network, share=lookahead.share)
         elif state.average is not None:
             follow(state.average, state.network, average_decay)
-        return Judged(total, right, torch.cat(losses).cpu() if losses else None, "")
+        shown = sum(len(shard.labels) for shard in shards)
+        return Judged(total, right * shown / images, torch.cat(losses).cpu() if losses else None, "")
 
     return step
 
