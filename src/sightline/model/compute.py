@@ -97,10 +97,10 @@ class Computation:
             return self._backends.timed(shape)
 
     def _probabilities(self, scores: Float32[ndarray, "picture class"]) -> Float32[ndarray, "picture class"]:
-        import torch
-
-        shares = torch.softmax(torch.from_numpy(scores).double() / self._temperature, dim=1).float()
-        return keep_likeliest(shares.numpy(), scores)
+        # By NumPy: torch's threads, once woken, would keep on looking for work where another library has the processor.
+        tempered = scores.astype(np.float64) / self._temperature
+        powers = np.exp(tempered - tempered.max(axis=1, keepdims=True))
+        return keep_likeliest((powers / powers.sum(axis=1, keepdims=True)).astype(np.float32), scores)
 
     def of_groups(self, size: int, *, device: str, outcome: Outcome) -> Group:
         """Return the function that computes one group; on the CPU it may run in several threads at a time.
