@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from sightline import model, network
+from sightline import model, network, preprocessing
 from sightline.errors import RecipeError
 from sightline.model import backends
 from sightline.model.lowered import Fused, lowered
@@ -133,21 +133,31 @@ def test_a_normalization_behind_a_pooling_is_folded_where_that_changes_nothing(
 
 @pytest.mark.parametrize("backend", ["auto", "torch", "onnxruntime", "openvino"])
 @pytest.mark.parametrize("name", ["resnet 18", "swift", "vgg, tanh, groups", "mobilenet_v2"])
-@pytest.mark.parametrize("count", [1, 5])
-def test_a_backend_says_what_exact_says(tmp_path: Path, tiny: Any, backend: Any, name: str, count: int) -> None:
+@pytest.mark.parametrize(("count", "center"), [(1, "pixel"), (5, "channel")])
+def test_a_backend_says_what_exact_says(
+    tmp_path: Path, tiny: Any, backend: Any, name: str, count: int, center: Any
+) -> None:
     missing = [each for each in backends.LIBRARIES.get(backend, ()) if find_spec(each) is None]
     if missing:
         pytest.skip(f"{missing[0]} is not installed")
     section = NETWORKS[name]
+    fitted = preprocessing.fit(
+        [backends.drawn((4, 24, 20, 3))], center=center, scale="channel", decorrelate="none", epsilon=1e-3
+    )
     path = tiny.seal(
-        tmp_path / "model.safetensors", input_rules=COLOR, network_section=section, network=trained_alike(section)
+        tmp_path / "model.safetensors",
+        input_rules=COLOR,
+        network_section=section,
+        network=trained_alike(section),
+        statistics=fitted,
     )
     loaded = model.load(path)
     pictures = backends.drawn((count, 24, 20, 3))
     exact = loaded.predict(pictures).probabilities
     found = loaded.predict(pictures, backend=backend)
     assert found.names == loaded.predict(pictures).names
-    assert np.abs(found.probabilities - exact).max() <= backends.TOLERATED
+    # ONNX Runtime computes in float32.
+    assert np.abs(found.probabilities - exact).max() <= (1e-4 if backend == "onnxruntime" else backends.TOLERATED)
     assert found.probabilities.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
