@@ -195,11 +195,13 @@ def test_a_budgets_run_is_that_of_the_recipe_which_it_stores(digits, tmp_path, e
         "training.easy_left_out": 0.5,
         "training.threads": 1,
     }
-    prepared = prepare(survey(digits, apply_overrides(Recipe(), choices)))
+    images, labels = digits
+    larger = images.repeat(2, axis=1).repeat(2, axis=2), labels  # 16 pixels, since no picture grows below 8
+    prepared = prepare(survey(larger, apply_overrides(Recipe(), choices)))
     budgeted = exactly.finish(exactly.begun(prepared, tmp_path / "budget"))
     stored = read_recipe(tmp_path / "budget" / directory.RECIPE)
     assert stored.training.epochs != "auto"
-    again = exactly.finish(exactly.begun(prepare(survey(digits, stored)), tmp_path / "again"))
+    again = exactly.finish(exactly.begun(prepare(survey(larger, stored)), tmp_path / "again"))
     assert again.state == budgeted.state
 
 

@@ -13,8 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sightline
+from sightline.recipe import Recipe, apply_overrides
+from sightline.training import prepare, start, survey
 from sightline.training.easy import Selection, selected, weighted
-from sightline.training.step import Shard
+from sightline.training.loss import cross_entropy
+from sightline.training.order import Order
+from sightline.training.state import begin
+from sightline.training.step import Shard, make_step, supervised
 
 
 def of(losses: Any, *, share: float = 0.5, epoch: int = 2, **changes: Any) -> Selection:
@@ -100,3 +105,38 @@ def test_a_training_sees_fewer_pictures_once_it_knows_them(tmp_path: Path) -> No
     assert images[2] < 0.7 * whole
     assert abs(images[4] - whole) <= 2
     assert run.metrics["test"]["accuracy"] > 0.9
+
+
+def test_losses_count_with_their_weights_and_the_step_stands_for_all() -> None:
+    """Two pictures of weight 2 and one of weight 1 are a batch of five, held against autograd of the sum."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(4, 3, bias=False).double()
+    inputs, labels = torch.randn(3, 4, dtype=torch.float64), torch.tensor([0, 2, 1])
+    weights = torch.tensor([2.0, 2.0, 1.0], dtype=torch.float64)
+    wanted = torch.nn.functional.cross_entropy(layer(inputs), labels, reduction="none")
+    (gradient,) = torch.autograd.grad((weights * wanted).sum() / 5.0, layer.weight)
+    before = layer.weight.detach().clone()
+    objective = supervised(layer, cross_entropy(label_smoothing=0.0, class_weights=None))
+    step = make_step(objective=objective, device="cpu", clip_norm=0.0, average_decay=0.0, seed=0)
+    state = begin(layer, torch.optim.SGD(layer.parameters(), lr=1.0), averaged=False)
+    judged = step(state, [Shard(inputs, labels, weights=weights)], 1.0)
+    assert torch.allclose(before - layer.weight, gradient, atol=1e-6)
+    assert judged.loss == pytest.approx((weights * wanted).sum().item() / 5.0, rel=1e-6)
+    assert judged.losses is not None
+    assert torch.allclose(judged.losses.double(), wanted.detach(), atol=1e-6)
+
+
+def test_the_pictures_of_an_epoch_have_the_weights_of_their_selection(tmp_path: Path) -> None:
+    chosen = apply_overrides(Recipe(), {"training.easy_left_out": 0.5, "training.epochs": 4, "augmentation": "none"})
+    session = start(prepare(survey("digits", chosen), cache=tmp_path / "cache"), tmp_path)
+    order = Order(session.prepared, session.recipe, session.state, session.stage, session.steps_per_epoch())
+    assert session.state.losses is not None
+    session.state.losses[torch.from_numpy(session.prepared.split.train)] = torch.linspace(
+        0.0, 1.0, len(session.prepared.split.train)
+    )
+    epoch = order.batches(2)
+    assert sum(map(len, epoch)) < 0.85 * len(session.prepared.split.train)
+    for records, shards in zip(epoch, order.shards(2, epoch), strict=True):
+        found = torch.cat([shard.weights for shard in shards if shard.weights is not None])
+        easy = session.state.losses[torch.from_numpy(records)] < 0.5
+        assert torch.equal(found, torch.where(easy, 2.0, 1.0))
