@@ -103,8 +103,6 @@ class Backends:
             try:
                 made = build(name, self._network, self._preprocessing, pictures=pictures)
                 made(pictures)
-            except RecipeError:
-                raise
             except Exception as error:  # of many classes, by library and network
                 first = str(error).strip().split("\n", 1)[0]
                 raise RecipeError(
@@ -155,8 +153,8 @@ def drawn(shape: tuple[int, int, int, int], group: int = 0) -> UInt8[ndarray, "p
     numbers, records = purpose(0, "pictures for backends"), np.arange(pictures, dtype=np.uint64)
     total = np.zeros(shape)
     for patches in PATCHES:
-        drawn = numbers.uniform(records, epoch=patches * 1_000 + group, draws=patches * patches * channels)
-        colors = drawn.reshape(pictures, patches, patches, channels) * (255.0 / len(PATCHES))
+        shades = numbers.uniform(records, epoch=patches * 1_000 + group, draws=patches * patches * channels)
+        colors = shades.reshape(pictures, patches, patches, channels) * (255.0 / len(PATCHES))
         rows, columns = np.arange(height) * patches // height, np.arange(width) * patches // width
         total += colors[:, rows][:, :, columns]
     return total.astype(np.uint8)
@@ -173,7 +171,7 @@ def build(
         pictures: examples.
 
     Raises:
-        RecipeError: the backend cannot compute this network.
+        Exception: of the library's own classes, where it cannot compute this network.
     """
     if name == "torch":
         import torch

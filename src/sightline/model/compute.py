@@ -77,10 +77,8 @@ class Computation:
 
         def compute(pixels: NDArray[np.uint8]) -> Float32[ndarray, "picture class"]:
             height, width, channels = pixels.shape[1:]
-            filled = np.zeros((size, height, width, channels), np.uint8)
-            filled[: len(pixels)] = pixels
             with self._computing:  # libraries have one place for what they compute
-                scores = self._backends.scores(backend, (size, height, width, channels))(filled)
+                scores = self._backends.scores(backend, (size, height, width, channels))(_filled(pixels, size))
             result = _finite(scores[: len(pixels)])
             return self._probabilities(result) if outcome == "probabilities" else result
 
@@ -113,8 +111,7 @@ class Computation:
         network, preprocessing = self._on(device)
 
         def compute(pixels: NDArray[np.uint8]) -> Float32[ndarray, "picture class"]:
-            filled = np.zeros((size, *pixels.shape[1:]), np.uint8)
-            filled[: len(pixels)] = pixels
+            filled = _filled(pixels, size)
             with torch.inference_mode(), torch.autocast(torch.device(device).type, enabled=False), _exactly(device):
                 scores: NDArray[np.float32] = network(preprocessing(torch.from_numpy(filled).to(device))).cpu().numpy()
             result = _finite(scores[: len(pixels)])
@@ -134,6 +131,13 @@ class Computation:
                         f"device: {device!r} cannot be used here ({first}). Wanted cpu, or cuda or mps where present."
                     ) from error
             return self._modules[device]
+
+
+def _filled(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return a whole group of one size, black where there are no more pictures."""
+    group = np.zeros((size, *pixels.shape[1:]), np.uint8)
+    group[: len(pixels)] = pixels
+    return group
 
 
 def _finite(scores: NDArray[np.float32]) -> NDArray[np.float32]:
