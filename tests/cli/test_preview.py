@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 from sightline import preprocessing
 from sightline.recipe import Recipe, apply_overrides
 from sightline.training import prepare, survey
+from sightline.training.course import course_of
 from sightline.training.feed import Feed
 
 
@@ -88,7 +89,8 @@ def test_a_record_is_exactly_what_the_network_is_shown(folder, tmp_path):
     overrides = [part for field, value in fields.items() for part in ("--set", f"{field}={json.dumps(value)}")]
     done = sightline("preview", folder, *overrides, "--record", name, "--epoch", 3, "--out", "one.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    (shard,) = Feed(prepared, preprocessing.module(prepared.statistics), "cpu").load(3, training[:9])
+    course = course_of(prepared.resolved.recipe, len(training))
+    (shard,) = Feed(prepared, preprocessing.module(prepared.statistics), "cpu", course).load(3, training[:9])
     network_sees = shard.inputs[5].numpy()
     original, partner, result = embedded((tmp_path / "one.html").read_text(encoding="utf-8"))
     assert result.size == original.size == partner.size == (16, 16)

@@ -25,7 +25,7 @@ from sightline.training.step import Shard, make_step, supervised
 def of(losses: Any, *, share: float = 0.5, epoch: int = 2, **changes: Any) -> Selection:
     losses = np.asarray(losses, np.float32)
     records = np.arange(100, 100 + len(losses))
-    chosen = {"until": 0.8, "least": 0, "seed": 0, "epochs": 10} | changes
+    chosen = {"until": 0.8, "least": 0, "seed": 0, "epochs": 10, "planned": epoch} | changes
     return selected(records, records.astype(np.uint64), losses, share=share, epoch=epoch, **chosen)
 
 
@@ -53,7 +53,11 @@ def test_the_sum_of_weights_is_in_the_mean_that_of_all() -> None:
     assert np.std(sums) > 0
 
 
-@pytest.mark.parametrize("changes", [{"epoch": 9}, {"share": 0.0}, {"least": 5}, {"epoch": 6, "until": 0.5}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{"epoch": 9}, {"share": 0.0}, {"least": 5}, {"epoch": 6, "until": 0.5}, {"epoch": 5, "planned": 8.1}],
+    ids=str,
+)
 def test_all_are_seen_in_the_last_epochs_and_where_too_few_would_be_left(changes: dict[str, Any]) -> None:
     found = of([0.1, 0.1, 0.1, 0.2, 9.0], **{"share": 0.9, **changes})
     assert found.records.tolist() == [100, 101, 102, 103, 104]
@@ -69,7 +73,8 @@ def test_the_draw_depends_on_identity_alone() -> None:
     losses = np.linspace(0, 1, 60, dtype=np.float32)
     records = np.arange(60)
     turned = np.random.default_rng(0).permutation(60)
-    chosen: dict[str, Any] = {"share": 0.5, "until": 1.0, "least": 0, "seed": 3, "epoch": 2, "epochs": 10}
+    chosen: dict[str, Any] = {"share": 0.5, "until": 1.0, "least": 0, "seed": 3}
+    chosen |= {"epoch": 2, "planned": 2, "epochs": 10}
     one = selected(records, records.astype(np.uint64), losses, **chosen)
     other = selected(records[turned], records[turned].astype(np.uint64), losses[turned], **chosen)
     assert set(one.records) == set(other.records)

@@ -7,6 +7,7 @@ import torch
 from sightline import preprocessing
 from sightline.recipe import Recipe, apply_overrides
 from sightline.training import prepare, survey
+from sightline.training.course import course_of
 from sightline.training.feed import AHEAD, Feed
 from sightline.training.growing import share_of_side
 
@@ -21,7 +22,8 @@ def feed_of(operations, tmp_path, **fields) -> Feed:
     changes = {"data.image_size": [16, 12], "training.epochs": 30, "training.seed": 7, **policy, **fields}
     prepared = prepare(survey((images, labels), apply_overrides(Recipe(), changes)), cache=tmp_path)
     module = preprocessing.module(prepared.statistics)
-    return Feed(prepared, module, "cpu", ahead=AHEAD)
+    course = course_of(prepared.resolved.recipe, len(prepared.split.train))
+    return Feed(prepared, module, "cpu", course, ahead=AHEAD)
 
 
 def shown(feed: Feed, epoch: int, records: np.ndarray) -> np.ndarray:

@@ -132,7 +132,8 @@ def test_a_time_budget_sets_the_epochs(digits, tmp_path):
         assert "what fits 0.15 minutes" in session.resolved.reasons["training.epochs"]
         assert session.state.step == 0
         ends = [event for event in session.events() if isinstance(event, EpochEnd)]
-    assert len(ends) == epochs
+    # Fewer where the machine has become slower meanwhile.
+    assert len(ends) == session.stage.course.ends <= epochs
 
 
 @pytest.mark.parametrize(("ago", "ending"), [(200.0, 0.0), (0.0, 200.0)])

@@ -78,7 +78,8 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(poison):
     before = copy.deepcopy(network.state_dict())
     events = train(
         state,
-        epochs=1,
+        epochs=lambda: 1,
+        steps=lambda: 1,
         batches=lambda epoch: [np.arange(4)],
         feed=lambda epoch, order: ([pictures(4)] for _ in order),
         step=step,
@@ -178,7 +179,8 @@ def test_events_come_in_order_and_carry_the_rate():
     events = list(
         train(
             state,
-            epochs=2,
+            epochs=lambda: 2,
+            steps=lambda: 4,
             batches=lambda epoch: [np.arange(4), np.arange(4, 7)],
             feed=lambda epoch, order: ([pictures(len(records))] for records in order),
             step=step,

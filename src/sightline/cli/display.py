@@ -191,7 +191,7 @@ class Display:
     def event(self, event: Event) -> None:
         """Show one event of the training."""
         from sightline.cli.transfer_display import stage
-        from sightline.training import EpochEnd, EpochStart, Found, StageStart, StepEnd
+        from sightline.training import EpochEnd, EpochStart, Found, Replanned, StageStart, StepEnd
 
         match event:
             case StageStart():
@@ -214,6 +214,11 @@ class Display:
             case EpochEnd():
                 if event.epoch % self._every == 0:
                     self._epoch(event)
+            case Replanned():
+                self._console.print(
+                    f"Planned anew after step {event.step:,}, to keep to the time: {event.steps:,} steps in all, "
+                    f"{event.planned:,} at first."
+                )
             case Found():
                 self.found(event.finding)
 

@@ -40,6 +40,8 @@ class History:
     stages: list[Line] = field(default_factory=list)
     found: list[Line] = field(default_factory=list)
     failure: Line = field(default_factory=dict)
+    replanned: Line = field(default_factory=dict)
+    """What became of its length last, where a time budget was planned anew."""
     sealed: Line = field(default_factory=dict)
     said: tuple[Predicted, ...] = ()
     """Of the pictures that were held out, once the training has ended."""
@@ -63,6 +65,8 @@ class History:
                 self.start = line
             case "failure":
                 self.failure = line
+            case "replanned":
+                self.replanned = line
             case "sealed":
                 self.sealed = line
 
@@ -85,7 +89,7 @@ class History:
     @property
     def length(self) -> int:
         """Epochs that the training is to have."""
-        return int(self.start.get("epochs", 0))
+        return int((self.replanned or self.start).get("epochs", 0))
 
     @property
     def ended(self) -> bool:

@@ -162,7 +162,7 @@ def triangular(progress: float, *, rise: float = 0.2, start: float = 0.2, final:
     return linear((progress - rise) / (1.0 - rise), final=final)
 
 
-def warm_up(step: int, *, steps: int) -> float:
+def warm_up(step: float, *, steps: int) -> float:
     """Warm-up: the rate rises in equal parts from near 0 to where the schedule proper begins.
 
     For step s = 0, 1, … of a warm-up of n steps, and 1 from step n on:
@@ -185,13 +185,13 @@ def warm_up(step: int, *, steps: int) -> float:
     return min(1.0, (step + 1) / (steps + 1))
 
 
-def rate(schedule: Schedule, *, base: float, step: int, total_steps: int, steps_per_epoch: int) -> float:
+def rate(schedule: Schedule, *, base: float, step: float, total_steps: int, steps_per_epoch: int) -> float:
     """Return the learning rate of one step: first the warm-up, then the schedule over all steps that are left.
 
     Args:
         schedule: the recipe's section.
         base: the optimizer's learning rate, > 0: the peak.
-        step: steps taken so far, from 0 to total_steps − 1.
+        step: steps taken so far, from 0 to total_steps − 1; a fraction where a training passes through them faster.
         total_steps: steps of the whole training, warm-up included.
         steps_per_epoch: turns `warmup_epochs` into steps.
 

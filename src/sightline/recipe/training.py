@@ -58,6 +58,12 @@ class Training(Choices):
     whole_from: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=WHOLE_FROM, description="Share of the epochs after which pictures that began smaller are whole."
     )
+    replanned: Annotated[tuple[Annotated[tuple[int, int], Field(strict=False)], ...], Field(strict=False)] = Field(
+        default=(),
+        title="a list such as [[150, 280]]",
+        description="Written by a training with a time budget whose machine became slower: after how many steps it was "
+        "decided that how many are all, so that the run can be repeated.",
+    )
     deterministic: bool = Field(default=True, description="Only operations that give the same bits each time.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="auto: cuda, then mps, then cpu.")
     diagnosis: bool = Field(
@@ -108,6 +114,16 @@ class Training(Choices):
             raise ValueError(f"found {', '.join(tools)}; wanted each tool once.")
         return tools
 
+    @field_validator("replanned")
+    @classmethod
+    def _in_order(cls, replanned: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        before = 0
+        for after, steps in replanned:
+            if not before < after < steps:
+                raise ValueError(f"found [{after}, {steps}]; wanted {before} < first number < second number.")
+            before = after
+        return replanned
+
     @model_validator(mode="after")
     def _one_length(self) -> Training:
         if self.time_budget_minutes > 0 and self.epochs != "auto":
@@ -115,4 +131,6 @@ class Training(Choices):
                 f"found epochs {self.epochs} and time_budget_minutes {self.time_budget_minutes:g}; wanted one of the "
                 "two: leave the other out."
             )
+        if self.replanned and self.epochs == "auto":
+            raise ValueError("found replanned with epochs auto; wanted both as a training wrote them, or neither.")
         return self

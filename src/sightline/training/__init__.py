@@ -1,7 +1,7 @@
 """Training: prepare, loop, evaluate, and the run it leaves."""
 
 from sightline.training.assembly import start
-from sightline.training.events import EpochEnd, EpochStart, Event, Found, StageStart, StepEnd, Stopped
+from sightline.training.events import EpochEnd, EpochStart, Event, Found, Replanned, StageStart, StepEnd, Stopped
 from sightline.training.judge import Judgment, judge
 from sightline.training.metrics import Metrics, measure
 from sightline.training.observed import observed
@@ -19,6 +19,7 @@ __all__ = [
     "Judgment",
     "Metrics",
     "Prepared",
+    "Replanned",
     "Resolved",
     "Run",
     "Session",

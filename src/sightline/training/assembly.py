@@ -21,11 +21,13 @@ from sightline.errors import RecipeError
 from sightline.recipe import Recipe, write_recipe
 from sightline.recipe.choices import settled
 from sightline.training import directory, records
-from sightline.training.budget import Costs, epochs_within, seconds_in_parts, share_of_work
+from sightline.training.budget import MOST_EPOCHS, Costs, epochs_within, fixed_share, seconds_in_parts, share_of_work
+from sightline.training.course import Course, course_of
 from sightline.training.feed import AHEAD, Feed
 from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
 from sightline.training.memory import FEWEST, OF_ALL
 from sightline.training.numerics import numerics
+from sightline.training.pace import Pace
 from sightline.training.prepare import Prepared
 from sightline.training.resolve import Resolved, with_batch_size, with_epochs
 from sightline.training.session import Session
@@ -57,7 +59,9 @@ def start(
         session = assemble(prepared, fitted, path, progress=progress)
     if prepared.resolved.recipe.training.time_budget_minutes > 0:
         # The steps that are timed change the weights, so the training itself is put together afresh.
-        session = assemble(prepared, _within_budget(session, begun, ending), path)
+        resolved, pace = _within_budget(session, begun, ending)
+        session = assemble(prepared, resolved, path)
+        session.pace = pace
     directory.clear(path)
     records.write(path, prepared.catalogue, prepared.split)
     write_recipe(path / directory.RECIPE, session.recipe, session.resolved.reasons)
@@ -99,30 +103,50 @@ def _sheet(prepared: Prepared, recipe: Recipe) -> Image.Image:
     )
 
 
-def _within_budget(session: Session, begun: float, ending: float) -> Resolved:
+def _within_budget(session: Session, begun: float, ending: float) -> tuple[Resolved, Pace]:
+    """Return the recipe with as many epochs as fit, and what holds the training to its budget."""
     training, split = session.recipe.training, session.prepared.split
     batch_size, minutes = settled(training.batch_size), training.time_budget_minutes
+    # The first of many epochs has the smallest pictures, the only one has whole ones.
+    growing = replace(session.feed, course=Course(MOST_EPOCHS, session.steps_per_epoch()))
     session.state.network.train()
     with session.numerics(), session.enough_memory():
         records = split.train[:batch_size]
         step = partial(session.stage.step, session.state)
-        seconds = seconds_in_parts(
-            lambda parts: step(session.feed.load(1, records)[:parts], 0.0), training.parts, minutes=minutes
-        )
+
+        def seconds_with(feed: Feed) -> float:
+            return seconds_in_parts(
+                lambda parts: step(feed.load(1, records)[:parts], 0.0), training.parts, minutes=minutes
+            )
+
+        whole, fixed = seconds_with(session.feed), 0.0
+        if training.smallest_size < 1.0:
+            fixed = fixed_share(whole, seconds_with(growing), area=training.smallest_size**2)
         before = time.monotonic()
         session.predict(records)
         judging = (time.monotonic() - before) / len(records)
+    costs = Costs(whole, judging, spent=time.monotonic() - begun, ending=ending, fixed=fixed)
+    judged = len(split.validation) + len(split.test) + len(sample(session.prepared))
     epochs = epochs_within(
         minutes,
-        Costs(seconds, judging, spent=time.monotonic() - begun, ending=ending),
+        costs,
         batch_size=batch_size,
         training=len(split.train),
         validation=len(split.validation),
-        judged=len(split.validation) + len(split.test) + len(sample(session.prepared)),
-        share_of_work=partial(share_of_work, training),
+        judged=judged,
+        share_of_work=partial(share_of_work, training, fixed=fixed),
     )
-    reason = f"what fits {minutes:g} minutes, all work counted, at {batch_size / seconds:,.0f} pictures a second"
-    return with_epochs(session.resolved, epochs, reason)
+    reason = f"what fits {minutes:g} minutes, all work counted, at {batch_size / whole:,.0f} pictures a second"
+    pace = Pace(
+        begun,
+        minutes,
+        training,
+        costs,
+        per_step=len(split.train) / session.steps_per_epoch(),
+        validation=len(split.validation),
+        judged=judged,
+    )
+    return with_epochs(session.resolved, epochs, reason), pace
 
 
 def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Progress | None = None) -> Session:
@@ -150,7 +174,8 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Pr
     forward: Forward = torch.compile(made) if training.compile else made
     standardize = _standardize(prepared, device, channels_last=bool(settled(training.channels_last)))
     # On a processor, preparing ahead would compete with the network for the same cores.
-    feed = Feed(prepared, standardize, device, ahead=0 if device == "cpu" else AHEAD)
+    course = course_of(recipe, len(prepared.split.train))
+    feed = Feed(prepared, standardize, device, course, ahead=0 if device == "cpu" else AHEAD)
     loss = _loss(prepared, recipe, device)
 
     def lowered(part: Forward) -> Forward:
@@ -185,7 +210,7 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Pr
     else:
         stages = (
             Stage(
-                epochs=1 if training.epochs == "auto" else training.epochs,  # a time budget is not settled yet
+                course=course,
                 learning_rate=settled(recipe.optimizer.learning_rate),
                 begin=lambda: optimization.build(recipe.optimizer, made),
                 feed=feed,

@@ -33,6 +33,8 @@ class Costs:
     """Of the budget already: reading, decoding, statistics, measuring."""
     ending: float
     """What comes after the last epoch, such as the page."""
+    fixed: float = 0.0
+    """Share of `step` that is the same for smaller pictures, 0 to 1."""
 
 
 def seconds_per_step(step: Callable[[], object], *, minutes: float) -> float:
@@ -68,15 +70,29 @@ def seconds_in_parts(step: Callable[[int], object], parts: int, *, minutes: floa
     return one + (parts - 1) * max(0.0, few - one) / (FEW_PARTS - 1)
 
 
-def share_of_work(training: Training, epoch: int, epochs: int) -> float:
+def fixed_share(whole: float, small: float, *, area: float) -> float:
+    """Return the share of a step's time that does not go with the area of its pictures, 0 to 1.
+
+    With t seconds for whole pictures and t' for those of a share a of their area, t' = t · (f + (1 − f) · a).
+    """
+    return min(1.0, max(0.0, (small / whole - area) / (1.0 - area))) if area < 1.0 else 0.0
+
+
+def share_of_step(training: Training, epoch: float, epochs: int, *, fixed: float) -> float:
+    """Return what a step costs in an epoch of so many, as a share of one with whole pictures."""
+    side = share_of_side(epoch, epochs, smallest=training.smallest_size, whole_from=training.whole_from)
+    return fixed + (1.0 - fixed) * side**2
+
+
+def share_of_work(training: Training, epoch: float, epochs: int, *, fixed: float = 0.0) -> float:
     """Return what an epoch of so many costs, as a share of one with all pictures, whole.
 
-    Time goes with the area. Of the pictures that were seen, at least about half have a loss below the mean, since few
-    are far above it; how many more cannot be known before, so that such a training may end early.
+    Of the pictures that were seen, at least about half have a loss below the mean, since few are far above it; how many
+    more cannot be known before, so that such a training may end early.
     """
-    side = share_of_side(epoch, epochs, smallest=training.smallest_size, whole_from=training.whole_from)
     leaves_out = 1 < epoch <= training.easy_left_out_until * epochs
-    return side**2 * (1.0 - EASY_AT_LEAST * training.easy_left_out if leaves_out else 1.0)
+    kept = 1.0 - EASY_AT_LEAST * training.easy_left_out if leaves_out else 1.0
+    return kept * share_of_step(training, epoch, epochs, fixed=fixed)
 
 
 def epochs_within(

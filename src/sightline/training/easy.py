@@ -33,6 +33,7 @@ def selected(
     least: int,
     seed: int,
     epoch: int,
+    planned: float,
     epochs: int,
 ) -> Selection:
     """Hard-example selection: some of the easy pictures are left out, and the others of them count for more.
@@ -55,7 +56,8 @@ def selected(
         least: pictures of an epoch; where fewer would be left, all of them stay.
         seed: the training's.
         epoch: e, counted from 1.
-        epochs: E.
+        planned: e, or where it stood in the plan of a training that was cut short, which decides on `until`.
+        epochs: E, as planned.
 
     Torch: not in torch.
 
@@ -65,7 +67,7 @@ def selected(
         arXiv:2303.04947).
     """
     seen = np.isfinite(losses)
-    if share == 0.0 or epoch > until * epochs or not seen.any():
+    if share == 0.0 or planned > until * epochs or not seen.any():
         return Selection(records, np.ones(len(records), np.float32))
     easy = seen & (losses < losses[seen].astype(np.float64).mean())
     kept = ~(easy & (purpose(seed, "easy pictures").uniform(keys, epoch=epoch) < share))

@@ -85,6 +85,20 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Replanned:
+    """The machine became slower or faster, so that a training with a time budget takes other steps than it had."""
+
+    step: int
+    """Steps taken so far."""
+    steps: int
+    """Steps in all from now on."""
+    planned: int
+    """Steps in all as planned at first."""
+    epochs: int
+    """The epoch in which it ends."""
+
+
+@dataclass(frozen=True)
 class Stopped:
     """The training was asked to stop; its state is in a checkpoint."""
 
@@ -93,4 +107,4 @@ class Stopped:
     step: int
 
 
-Event = StageStart | EpochStart | StepEnd | EpochEnd | Found | Stopped
+Event = StageStart | EpochStart | StepEnd | EpochEnd | Found | Replanned | Stopped

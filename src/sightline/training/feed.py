@@ -15,6 +15,7 @@ from sightline import augmentation, preprocessing
 from sightline.augmentation import Plan
 from sightline.ordered import in_order
 from sightline.recipe.choices import settled
+from sightline.training.course import Course
 from sightline.training.growing import share_of_side
 from sightline.training.prepare import Prepared
 from sightline.training.step import Mixture, Shard, Standardize
@@ -33,6 +34,8 @@ class Feed:
     prepared: Prepared
     standardize: Standardize
     device: str
+    course: Course
+    """By which pictures grow, where they do."""
     ahead: int = 0
     """Batches that are prepared ahead of the network, on a thread of their own; 0 for none."""
     _buffers: list[NDArray[np.float32]] = field(init=False)
@@ -74,9 +77,12 @@ class Feed:
     def size(self, epoch: int) -> tuple[int, int]:
         """Return height and width of the training pictures in an epoch."""
         training = self.prepared.resolved.recipe.training
-        # With a time budget the number of epochs is not known yet; what is measured for it is whole.
-        epochs = 1 if training.epochs == "auto" else training.epochs
-        share = share_of_side(epoch, epochs, smallest=training.smallest_size, whole_from=training.whole_from)
+        share = share_of_side(
+            self.course.planned_epoch(epoch),
+            self.course.epochs,
+            smallest=training.smallest_size,
+            whole_from=training.whole_from,
+        )
         height, width = self.prepared.height_width
         return max(min(SMALLEST, height), round(share * height)), max(min(SMALLEST, width), round(share * width))
 

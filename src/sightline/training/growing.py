@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def share_of_side(epoch: int, epochs: int, *, smallest: float, whole_from: float) -> float:
+def share_of_side(epoch: float, epochs: int, *, smallest: float, whole_from: float) -> float:
     """Growing pictures: early epochs see smaller ones, which cost less in proportion to their area.
 
     In epoch e = 1, 2, … of E, with s the smallest share and f the share of the epochs after which pictures are whole,
@@ -15,7 +15,7 @@ def share_of_side(epoch: int, epochs: int, *, smallest: float, whole_from: float
     regularized, too, so that augmentation may grow with them.
 
     Args:
-        epoch: e, counted from 1.
+        epoch: e, counted from 1; between two where a training was cut short.
         epochs: E.
         smallest: s, in (0, 1].
         whole_from: f, in (0, 1).

@@ -22,7 +22,8 @@ Batches = Callable[[int], Sequence[NDArray[np.int64]]]
 def train(
     state: State,
     *,
-    epochs: int,
+    epochs: Callable[[], int],
+    steps: Callable[[], int],
     batches: Batches,
     feed: Callable[[int, Sequence[NDArray[np.int64]]], Iterator[Sequence[Shard]]],
     step: Step,
@@ -31,11 +32,12 @@ def train(
     describe: Callable[[NDArray[np.int64]], str],
     mode: Callable[[int], None],
 ) -> Iterator[Event]:
-    """Train `state` in place from where it stands to `epochs`, and yield what happens.
+    """Train `state` in place from where it stands to its last step, and yield what happens.
 
     Args:
         state: changed in place; a consumer may look at it whenever it has been yielded to.
-        epochs: how many in all.
+        epochs: how many in all; asked for again whenever it matters, as `steps` is.
+        steps: after so many in all it ends, be it within an epoch, which is judged then.
         batches: the order of an epoch, counted from 1.
         feed: inputs and labels of the batches of an epoch, one after the other, as shards.
         step: one update.
@@ -47,14 +49,15 @@ def train(
     Raises:
         TrainingError: a loss or gradient that is not finite. The weights are as they were before that step.
     """
-    while state.epoch < epochs:
+    while state.epoch < epochs():
         epoch = state.epoch + 1
         order = batches(epoch)
-        images = sum(len(records) for records in order)
         mode(epoch)
-        yield EpochStart(epoch, epochs, len(order), images)
+        first = state.epoch * len(order)
+        last = min(len(order), steps() - first)
+        yield EpochStart(epoch, epochs(), last, _pictures(order[:last]))
         # A training that goes on may stand within an epoch: the steps before were taken by an earlier process.
-        rest = order[state.step - state.epoch * len(order) :]
+        rest = order[state.step - first : last]
         rate = 0.0 if rest else learning_rate(state.step - 1)
         for records, shards in zip(rest, feed(epoch, rest), strict=True):
             rate = learning_rate(state.step)
@@ -71,6 +74,8 @@ def train(
             if state.seen is not None and judged.losses is not None:
                 state.seen[torch.from_numpy(records)] = judged.losses
             yield StepEnd(epoch, state.step, len(records), judged.loss, rate, judged.right)
+            if state.step >= steps():
+                break
         metrics = judge(state)
         if metrics is not None and not math.isfinite(metrics.loss):
             raise TrainingError(
@@ -78,6 +83,7 @@ def train(
                 f"Try a lower rate: --set optimizer.learning_rate={rate / 10:.1g}"
             )
         state.epoch = epoch
+        images = _pictures(order[: state.step - first])
         loss, right = state.loss_sum / images, state.right / images
         state.loss_sum, state.right = 0.0, 0.0
         state.losses = None if state.seen is None else state.seen.clone()
@@ -87,3 +93,7 @@ def train(
             state.best_epoch = epoch
             state.best_loss = metrics.loss if metrics is not None else float("inf")
         yield EpochEnd(epoch, state.step, rate, loss, right, metrics, best)
+
+
+def _pictures(order: Sequence[NDArray[np.int64]]) -> int:
+    return sum(len(records) for records in order)

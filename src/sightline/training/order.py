@@ -50,7 +50,8 @@ class Order:
                 least=2 * self.steps * training.parts,
                 seed=training.seed,
                 epoch=epoch,
-                epochs=self.stage.epochs,
+                planned=self.stage.course.planned_epoch(epoch),
+                epochs=self.stage.course.epochs,
             )
             self._weights = np.zeros(len(keys), np.float32)
             self._weights[chosen.records] = chosen.weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -103,6 +103,14 @@ def with_epochs(resolved: Resolved, epochs: int, reason: str) -> Resolved:
     fields = resolved.recipe.model_dump(mode="json")
     fields["training"].update(epochs=epochs, time_budget_minutes=0.0)
     reasons = {**resolved.reasons, "training.epochs": reason}
+    return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
+
+
+def with_course(resolved: Resolved, replanned: Sequence[tuple[int, int]], reason: str) -> Resolved:
+    """Return the resolved recipe with what became of its number of steps."""
+    fields = resolved.recipe.model_dump(mode="json")
+    fields["training"]["replanned"] = [list(each) for each in replanned]
+    reasons = {**resolved.reasons, "training.replanned": reason}
     return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
 
 

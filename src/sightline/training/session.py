@@ -36,8 +36,10 @@ from sightline.training.metrics import Metrics
 from sightline.training.metrics import measure as metrics_of
 from sightline.training.numerics import numerics
 from sightline.training.order import Order
+from sightline.training.pace import Pace
 from sightline.training.patience import exhausted
 from sightline.training.prepare import Prepared
+from sightline.training.replanning import replanned
 from sightline.training.resolve import Resolved
 from sightline.training.stage import Stage
 from sightline.training.standing import digest_of, standing
@@ -71,6 +73,8 @@ class Session:
     """Whether the recipe asks for the same bits, and all that it stands on has stayed as it was at its first step."""
     memory: Memory | None = None
     """Of its steps; None until it was measured."""
+    pace: Pace | None = None
+    """Holds it to a time budget; None without one, and where it goes on, since the time between is not known."""
     watch: Observer = field(default_factory=Observer)
     """Says what goes wrong, where the recipe wants that."""
     conclusion: Conclusion | None = None
@@ -119,7 +123,7 @@ class Session:
                     images=len(split.train),
                     classes=len(classes),
                     class_names=classes,
-                    epochs=sum(stage.epochs for stage in self.stages),
+                    epochs=sum(stage.course.epochs for stage in self.stages),
                     asked=digest_of(self.resolved.asked),
                 )
             if self.state.step == 0:
@@ -166,6 +170,8 @@ class Session:
         for event in self._train():
             match event:
                 case EpochStart():
+                    if self.pace is not None:
+                        self.pace.begin()
                     self.watch.before(state.step + 1, probed=self.stage.probed)
                     yield event
                 case EpochEnd():
@@ -187,14 +193,12 @@ class Session:
                         return True
                 case StepEnd():
                     images += event.images
+                    more = self._after(event, log)
                     keeper.note(event.step)
-                    if _is_power_of_ten(event.step):
-                        log.write("weights", step=event.step, weights=self._digest())
-                    found = self.watch.after(event, log)
                     if keeper.due(event.step):
                         keeper.keep(partial(self._checkpoint, log.size))
                     yield event
-                    yield from found
+                    yield from more
                     self.watch.before(event.step + 1, probed=self.stage.probed)
                 case _:
                     yield event
@@ -208,30 +212,41 @@ class Session:
         self._best_model.flush()
         return True
 
+    def _after(self, event: StepEnd, log: Log) -> list[Event]:
+        """Write what a step came with, and return what is told of it besides."""
+        if _is_power_of_ten(event.step):
+            log.write("weights", step=event.step, weights=self._digest())
+        found: list[Event] = [*self.watch.after(event, log)]
+        if (anew := replanned(self, event)) is not None:
+            log.write("replanned", **asdict(anew))
+            found.append(anew)
+        return found
+
     def _exhausted(self, patience: int) -> bool:
         """Return whether the stage under way has gone on for long enough without a better validation loss."""
         state = self.state
         return exhausted(state.epoch, max(state.best_epoch, state.stage_epoch), patience)
 
     def _train(self) -> Iterator[Event]:
-        stage, per_epoch = self.stage, self.steps_per_epoch()
+        stage, course = self.stage, self.stage.course
         begun, begun_step = self.state.stage_epoch, self.state.stage_step
         if self._exhausted(self.recipe.training.early_stopping):
             return iter(())
-        order = Order(self.prepared, self.recipe, self.state, stage, per_epoch)
+        order = Order(self.prepared, self.recipe, self.state, stage, course.steps_per_epoch)
 
         def rate(step: int) -> float:
             return optimization.rate(
                 self.recipe.schedule,
                 base=stage.learning_rate,
-                step=step - begun_step,
-                total_steps=stage.epochs * per_epoch,
-                steps_per_epoch=per_epoch,
+                step=course.planned_step(step - begun_step),
+                total_steps=course.planned_steps,
+                steps_per_epoch=course.steps_per_epoch,
             )
 
         return train(
             self.state,
-            epochs=begun + stage.epochs,
+            epochs=lambda: begun + course.ends,
+            steps=lambda: begun_step + course.steps,
             batches=order.batches,
             feed=order.shards,
             step=stage.step,

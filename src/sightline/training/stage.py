@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.optim import Optimizer
 
+from sightline.training.course import Course
 from sightline.training.events import StageStart
 from sightline.training.metrics import Metrics
 from sightline.training.state import State
@@ -28,7 +29,7 @@ class Batches(Protocol):
 class Stage:
     """One stage over a network that all stages share."""
 
-    epochs: int
+    course: Course
     learning_rate: float
     """At the peak of the schedule."""
     begin: Callable[[], Optimizer]

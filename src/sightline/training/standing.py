@@ -18,6 +18,8 @@ from sightline.training.prepare import Prepared
 
 WITHOUT_EFFECT = {"checkpoint_minutes": 0.0, "checkpoint_steps": 0, "checkpoints_kept": 1, "tracking": ()}
 """Fields of `training` that change no bit of the result."""
+WRITTEN_LATER = {"replanned": ()}
+"""A field of `training` that a run writes itself, maybe after the checkpoint that it goes on from."""
 
 NAMES = {
     "recipe": "the recipe",
@@ -61,6 +63,6 @@ def differences(then: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
 
 def digest_of(recipe: Recipe) -> str:
     """Return a digest of all of a recipe that can change a bit."""
-    training = recipe.training.model_copy(update=WITHOUT_EFFECT)
+    training = recipe.training.model_copy(update=WITHOUT_EFFECT | WRITTEN_LATER)
     text = to_toml(recipe.model_copy(update={"training": training}))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

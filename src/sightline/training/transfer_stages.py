@@ -20,6 +20,7 @@ from sightline.network.head import Classifier, Compression
 from sightline.recipe import Recipe
 from sightline.recipe.choices import settled
 from sightline.training.cached_feed import CachedFeed
+from sightline.training.course import Course
 from sightline.training.evaluate import evaluate
 from sightline.training.events import StageStart
 from sightline.training.feed import Feed
@@ -79,7 +80,7 @@ class TransferStages:
         cached = self.recipe.transfer.features == "cached"
         objective: Objective = self._on_cached if cached else self._on_frozen()
         return Stage(
-            epochs=settled(self.recipe.transfer.head_epochs),
+            course=Course(settled(self.recipe.transfer.head_epochs), self.feed.course.steps_per_epoch),
             learning_rate=self._peak,
             begin=self._begin_head,
             feed=_Lazy(lambda: self._feed_of_features) if cached else self.feed,
@@ -237,7 +238,7 @@ class TransferStages:
         found = layers(self.network)
         rates = {layer.name: peak * factors[layer.parameters[0]] for layer in found}
         return Stage(
-            epochs=settled(recipe.training.epochs),
+            course=self.feed.course,
             learning_rate=peak,
             begin=lambda: self._begin_all(factors),
             feed=self.feed,

@@ -107,7 +107,7 @@ def watch_of(session: Session, forward: Forward, loss: LossFunction) -> Watch:
         return Probe(session.state.network, forward, loss, session.shown(records), labels)
 
     history = History(session.recipe)
-    steps = sum(stage.epochs for stage in session.stages) * session.steps_per_epoch()
+    steps = sum(stage.course.planned_steps for stage in session.stages)
     return Watch(history, probe, steps=steps)
 
 
