@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for seed in given.seeds:
             place = Path(folder) / str(seed)
-            divide(given.pictures, place, given.per_class, seed)
+            divide(given.pictures, place, lambda _: given.per_class, seed)
             for who, rows in found.items():
                 one = _measured(given, who, place, seed)
                 rows.append(one)
@@ -104,8 +105,15 @@ def ours(given: argparse.Namespace, seed: int) -> dict[str, float]:
     return {"accuracy": accuracy, "seconds_training": trained, "seconds_total": total}
 
 
-def divide(source: Path, to: Path, per_class: int, seed: int) -> None:
-    """Make folders `train` and `test` of links, without pictures that lie in two classes and without copies."""
+def divide(source: Path, to: Path, trained: Callable[[int], int], seed: int) -> None:
+    """Make folders `train` and `test` of links, without pictures that lie in two classes and without copies.
+
+    Args:
+        source: a folder with one folder of pictures for each class.
+        to: where both are made.
+        trained: how many of a class's pictures go to `train`.
+        seed: of the draw.
+    """
     places: dict[str, list[Path]] = {}
     for path in sorted(source.glob("*/*")):
         if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
@@ -117,7 +125,7 @@ def divide(source: Path, to: Path, per_class: int, seed: int) -> None:
     for name, paths in sorted(by_class.items()):
         order = np.random.default_rng(seed).permutation(len(paths))
         for place, index in enumerate(order):
-            side = to / ("train" if place < per_class else "test") / name
+            side = to / ("train" if place < trained(len(paths)) else "test") / name
             side.mkdir(parents=True, exist_ok=True)
             (side / paths[index].name).symlink_to(paths[index].resolve())
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sightline.errors import RecipeError
 from sightline.network import scheme_for
 from sightline.network.activation import GAINS
+from sightline.network.swift import RESIDUAL
 from sightline.recipe import Recipe, policies
 from sightline.recipe.augmentation import Augmentation
 from sightline.recipe.facts import DataFacts, Machine, SourceFacts
@@ -31,7 +32,7 @@ LARGEST_SIDE = {"cpu": 64, "mps": 128, "cuda": 224}
 SMALLEST_SIDE = 8
 SMALLEST_BATCH, LARGEST_BATCH = 32, 2000
 STEPS_OF_MUON = 25
-PASSES_OF_MUON = 500_000
+PASSES_OF_MUON, PASSES_OF_DEEP = 500_000, 1_100_000
 CACHED_PICTURES = 128
 LARGEST_OF_SWIFT = 40
 """Pixels of a side up to which swift, which is for small pictures, is chosen by itself."""
@@ -207,7 +208,7 @@ def _training(chosen: Settling, facts: DataFacts, machine: Machine, side: int) -
     chosen.settle("training.batch_size", *_batch_size(chosen.fields["optimizer"]["name"], facts.training))
     chosen.settle("training.gradient_accumulation", *_parts(chosen.fields["training"]["batch_size"], machine.device))
     if chosen.fields["training"]["time_budget_minutes"] == 0:
-        chosen.settle("training.epochs", *_epochs(chosen.fields["optimizer"]["name"], facts, machine, side))
+        chosen.settle("training.epochs", *_epochs(chosen.fields, facts, machine, side))
     chosen.settle("training.device", machine.device, machine.name)
     chosen.settle("training.threads", machine.threads, "all that this process may use")
     bfloat16 = machine.bfloat16 and chosen.fields["training"]["device"] != "mps"
@@ -236,10 +237,14 @@ def _parts(batch_size: int, device: str) -> tuple[int, str]:
     return parts, f"what about {CACHED_PICTURES} pictures leave behind stays in the processor's cache"
 
 
-def _epochs(rule: str, facts: DataFacts, machine: Machine, side: int) -> tuple[int, str]:
+def _epochs(fields: Mapping[str, Mapping[str, Any]], facts: DataFacts, machine: Machine, side: int) -> tuple[int, str]:
     """Few pictures are seen more often; many pictures on a processor less often."""
-    if rule == "muon":
-        passes, fewest, after = PASSES_OF_MUON, 8, ", and muon needs few passes"
+    if fields["optimizer"]["name"] == "muon":
+        network = fields["network"]
+        if network["name"] == "swift" and network["convolutions"] >= RESIDUAL:
+            passes, fewest, after = PASSES_OF_DEEP, 15, ", and a deep swift learns for longer"
+        else:
+            passes, fewest, after = PASSES_OF_MUON, 8, ", and muon needs few passes"
     else:
         passes, fewest, after = 540_000 if machine.device == "cpu" else 2_000_000, 10, ""
     epochs = max(fewest, min(40, round(passes / facts.training)))
