@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sightline.classifier import SightlineClassifier
+    from sightline.comparison import Comparison, compare
     from sightline.errors import SightlineError
     from sightline.model import Model, Predictions, load
     from sightline.recipe import Recipe
@@ -21,24 +22,28 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
     "Model",
     "Predictions",
     "Recipe",
     "Run",
     "SightlineClassifier",
     "SightlineError",
+    "compare",
     "load",
     "train",
     "transfer",
 ]
 
 _HOMES = {
+    "Comparison": "sightline.comparison",
     "Model": "sightline.model",
     "Predictions": "sightline.model",
     "Recipe": "sightline.recipe",
     "Run": "sightline.training",
     "SightlineClassifier": "sightline.classifier",
     "SightlineError": "sightline.errors",
+    "compare": "sightline.comparison",
     "load": "sightline.model",
     "train": "sightline.training",
     "transfer": "sightline.training",

@@ -63,6 +63,21 @@ def test_it_ends_earlier_with_the_end_of_its_schedule(slow):
     assert " times as long as what was measured" in (path / directory.RECIPE).read_text()
 
 
+def test_steps_that_are_given_back_are_taken(prepared_with, digits, exactly, tmp_path):
+    """Slow from the fifth step to the ninth; the recipe repeats what was decided either way."""
+    prepared = prepared_with(training__epochs=6)
+    session = exactly.begun(prepared, tmp_path / "given back")
+    paced(session, slow=1.0)
+    session.pace.minutes, step = 0.9, session.state
+
+    session.pace.clock = lambda: step.step + 5.0 * min(max(step.step - 5, 0), 4)
+    wanted = exactly.finish(session)
+    decided = session.recipe.training.replanned
+    assert any(later > earlier for (_, earlier), (_, later) in zip(decided, decided[1:], strict=False))
+    again = prepare(survey(digits, read_recipe(tmp_path / "given back" / directory.RECIPE)))
+    assert exactly.finish(exactly.begun(again, tmp_path / "again")).state == wanted.state
+
+
 def test_at_full_speed_nothing_is_changed(slow, exactly, tmp_path):
     prepared, _, _ = slow
     wanted = exactly.finish(exactly.begun(prepared, tmp_path / "plain"))

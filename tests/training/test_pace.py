@@ -103,6 +103,13 @@ def test_a_machine_that_is_slow_for_a_while_gives_the_steps_back() -> None:
     assert 0.9 < share <= 1.0
 
 
+def test_the_first_steps_of_a_process_may_be_slow() -> None:
+    slow = iter([60.0] * 3)
+    course, _, decided = simulated(5.0, Training(), lambda _: next(slow, 1.0))
+    assert not decided
+    assert course.steps == course.planned_steps
+
+
 def test_a_pause_of_one_step_is_not_taken_for_a_slow_machine() -> None:
     pauses = iter([1.0] * 30 + [30.0])
     course, _, decided = simulated(5.0, Training(), lambda _: next(pauses, 1.0))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from sightline.errors import TrainingError
-from sightline.training.events import StepEnd
+from sightline.training.events import EpochEnd, StepEnd
 from sightline.training.loop import train
 from sightline.training.loss import balanced_weights, cross_entropy
 from sightline.training.state import begin
@@ -171,6 +171,34 @@ def test_balanced_weights_make_classes_equal_and_keep_the_mean():
     weights = balanced_weights(labels, 3)
     np.testing.assert_allclose(weights * np.bincount(labels), np.full(3, 100 / 3))
     assert weights[labels].mean() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("begun", "after"), [(6, 3), (6, 5), (3, 6), (5, 7), (5, 8), (4, 5)])
+def test_how_many_steps_there_are_may_change_at_any_of_them(begun, after):
+    """Decided after the third step, which is the first of the second epoch of two steps each."""
+    network = small_network()
+    state, step = make(network)
+    steps = [begun]
+    taken = []
+    for event in train(
+        state,
+        epochs=lambda: -(-steps[0] // 2),
+        steps=lambda: steps[0],
+        batches=lambda epoch: [np.arange(4), np.arange(4, 7)],
+        feed=lambda epoch, order: ([pictures(len(records))] for records in order),
+        step=step,
+        learning_rate=lambda step: 0.1,
+        judge=lambda state: None,
+        describe=str,
+        mode=lambda epoch: None,
+    ):
+        taken.append(event)
+        if isinstance(event, StepEnd) and event.step == 3:
+            steps[0] = after
+    assert [event.step for event in taken if isinstance(event, StepEnd)] == list(range(1, after + 1))
+    ends = [event for event in taken if isinstance(event, EpochEnd)]
+    assert [event.step for event in ends] == [*range(2, after, 2), after]
+    assert all(0 < event.training_loss < 10 for event in ends)
 
 
 def test_events_come_in_order_and_carry_the_rate():

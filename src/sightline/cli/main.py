@@ -19,6 +19,7 @@ COMMANDS = {
     "resume": "Go on with a training that ended early.",
     "diagnose": "Say what is wrong with a run, also while it trains, and what cures it.",
     "cure": "Train again with what the diagnosis prescribes, and compare.",
+    "compare": "Compare recipes over several seeds, with what statistics say.",
     "rate": "Find a learning rate, and see that the network can learn at all.",
     "bench": "Measure how fast this machine trains on your pictures.",
     "report": "Write the page of a run, or of several side by side.",

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from sightline import transfer_learning
+from sightline.comparison.trained import trained
 from sightline.data import Progress
 from sightline.errors import OutputError, RecipeError
 from sightline.recipe import Recipe, apply_overrides
 from sightline.recipe.network import VGG
 from sightline.recipe.overrides import explicit
-from sightline.training import Run, directory, train
-from sightline.training.resume import earlier, resume
+from sightline.training import directory
 from sightline.writing import write_whole
 
 ARMS = ("default", "scratch", "head", "both")
@@ -113,7 +113,7 @@ def data_efficiency(
                 chosen = apply_overrides(
                     recipes[arm], {"data.training_per_class": size, "data.seed": seed, "training.seed": seed}
                 )
-                run = _trained(source, chosen, out / RUNS / f"{arm}-{size}-{seed}", cache, progress)
+                run = trained(source, chosen, out / RUNS / f"{arm}-{size}-{seed}", cache=cache, progress=progress)
                 test = run.metrics["test"]
                 trials.append(Trial(arm, size, seed, test["accuracy"], test["images"]))
                 told(trials[-1])
@@ -145,15 +145,6 @@ def recipe_of(recipe: Recipe, arm: str) -> Recipe:
         published = weights.network.model_copy(update=changes)
         fields["network"] = explicit(published) | {"name": published.name, **changes}
     return apply_overrides(fields, {})
-
-
-def _trained(source: Any, recipe: Recipe, path: Path, cache: Path | None, progress: Progress | None) -> Run:
-    found = earlier(source, recipe, path) if path.is_dir() else None
-    if found is not None and directory.finished(found):
-        return Run(found)
-    if found is not None:
-        return resume(found, source, cache=cache, progress=progress)
-    return train(source, recipe, out=path, overwrite=True, cache=cache, progress=progress)
 
 
 def _ready(out: Path) -> None:

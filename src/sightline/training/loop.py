@@ -54,10 +54,10 @@ def train(
         order = batches(epoch)
         mode(epoch)
         first = state.epoch * len(order)
-        last = min(len(order), steps() - first)
-        yield EpochStart(epoch, epochs(), last, _pictures(order[:last]))
+        planned = order[: steps() - first]
+        yield EpochStart(epoch, epochs(), len(planned), _pictures(planned))
         # A training that goes on may stand within an epoch: the steps before were taken by an earlier process.
-        rest = order[state.step - first : last]
+        rest = order[state.step - first :] if state.step < steps() else []
         rate = 0.0 if rest else learning_rate(state.step - 1)
         for records, shards in zip(rest, feed(epoch, rest), strict=True):
             rate = learning_rate(state.step)

@@ -6,16 +6,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from statistics import median
 
 from sightline.recipe.training import Training
-from sightline.training.budget import Costs, share_of_step, share_of_work
+from sightline.training.budget import WARM_UP_STEPS, Costs, share_of_step, share_of_work
 from sightline.training.course import Course
 
-EVERY = 0.02
-"""Share of the budget after which it is looked at again."""
-RECENT = 0.04
-"""Share of the budget whose steps tell how fast the machine is now, of `FEWEST` at least."""
+EVERY = 0.02, 0.25
+"""Shares of the budget and of what seems to be left of the training, after the smaller of which it is looked again."""
+RECENT = 0.04, 0.25
+"""Shares of the budget and of what is left of it: for the larger, steps are looked back at to tell the machine's speed.
+What slowed it down for seconds says nothing of the next hour, and much of the next seconds."""
 FEWEST = 3
 LATEST = 0.99
 """Share of the budget after which a training may not be expected to end."""
@@ -30,8 +30,8 @@ again."""
 class Pace:
     """Follows the steps of a training with a time budget.
 
-    What was measured before the first step is held against what recent steps took, r times as long. With the work w of
-    each step ahead, as a share of one with whole pictures and all of them, the training ends about
+    What was measured before the first step is held against what recent steps took in the mean, r times as long. With
+    the work w of each step ahead, as a share of one with whole pictures and all of them, the training ends about
 
         now + r · (t · Σ w + E · v + e)
 
@@ -59,13 +59,20 @@ class Pace:
     clock: Callable[[], float] = time.monotonic
     slower: float = field(default=1.0, init=False)
     """Times as long as what was measured, r."""
-    _recent: deque[tuple[float, float]] = field(default_factory=deque, init=False)
-    """Seconds and work of steps."""
+    _steps: deque[tuple[float, float]] = field(default_factory=deque, init=False)
+    """Seconds and work of the last ones."""
+    _kept: float = field(default=0.0, init=False)
+    """Seconds of all of them."""
+    _warm: int = field(default=0, init=False)
     _mark: float = field(default=0.0, init=False)
-    _looked: float = field(default=0.0, init=False)
+    _look_at: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         self.begin()
+
+    @property
+    def _budget(self) -> float:
+        return 60.0 * self.minutes
 
     def begin(self) -> None:
         """Have the next step's time counted from now: what was before is no step."""
@@ -75,11 +82,15 @@ class Pace:
         """Note that a step of so many pictures was taken in an epoch."""
         share = share_of_step(self.training, course.planned_epoch(epoch), course.epochs, fixed=self.costs.fixed)
         now = self.clock()
-        self._recent.append((now - self._mark, share * pictures / self.per_step))
+        self._warm += 1
+        if self._warm <= WARM_UP_STEPS:
+            self._mark = now
+            return
+        self._steps.append((now - self._mark, share * pictures / self.per_step))
+        self._kept += now - self._mark
         self._mark = now
-        seconds = sum(each for each, _ in self._recent)
-        while len(self._recent) > FEWEST and seconds - self._recent[0][0] >= RECENT * 60.0 * self.minutes:
-            seconds -= self._recent.popleft()[0]
+        while len(self._steps) > FEWEST and self._kept - self._steps[0][0] >= max(RECENT) * self._budget:
+            self._kept -= self._steps.popleft()[0]
 
     def wanted(self, course: Course, step: int) -> int | None:
         """Return how many steps are to be all, where that is not what the course has.
@@ -88,19 +99,19 @@ class Pace:
             course: of the training.
             step: steps taken so far.
         """
-        now, budget = self.clock(), 60.0 * self.minutes
-        if now - self._looked < EVERY * budget or len(self._recent) < FEWEST or step >= course.steps:
+        now, budget = self.clock(), self._budget
+        left = max(0.0, self.begun + budget - now)
+        if now < self._look_at or step >= course.steps or not self._measured(max(RECENT[0] * budget, RECENT[1] * left)):
             return None
-        self._looked = now
-        # Their median: a pause, as a disk may make one, is not the machine's speed.
-        self.slower = median(seconds / work for seconds, work in self._recent) / self.costs.step
 
         def ends(steps: int) -> float:
             return now + self.slower * self._ahead(course, step, steps) - self.begun
 
-        if ends(course.steps) > LATEST * budget:
+        end = ends(course.steps)
+        self._look_at = now + min(EVERY[0] * budget, EVERY[1] * (self.begun + end - now))
+        if end > LATEST * budget:
             low, high = step + 1, course.steps
-        elif course.steps < course.planned_steps and ends(course.steps) < AIM * budget:
+        elif course.steps < course.planned_steps and end < AIM * budget:
             low, high = course.steps, course.planned_steps + 1
         else:
             return None
@@ -109,6 +120,16 @@ class Pace:
             low, high = (middle, high) if ends(middle) <= AIM * budget else (low, middle)
         worth_it = low < course.steps or low - course.steps >= WORTH_IT * (course.steps - step)
         return low if worth_it and low != course.steps else None
+
+    def _measured(self, seconds: float) -> bool:
+        """Look back for so long at how fast steps were, and return whether there were enough of them for that."""
+        taken, work, count = 0.0, 0.0, 0
+        for each, share in reversed(self._steps):
+            taken, work, count = taken + each, work + share, count + 1
+            if taken >= seconds and count >= FEWEST:
+                self.slower = taken / work / self.costs.step
+                return True
+        return False
 
     def _ahead(self, course: Course, step: int, steps: int) -> float:
         """Return the seconds of what is ahead of a training that ends after so many steps, had nothing changed."""

@@ -1,0 +1,152 @@
+"""`sightline compare`: which choice is better, by how much, and how sure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sightline.cli.options import recipe_options
+
+if TYPE_CHECKING:
+    from sightline.cli.display import Display
+    from sightline.comparison import Comparison
+    from sightline.comparison.at_once import Crew
+    from sightline.comparison.plan import Plan
+    from sightline.comparison.store import Row
+
+EVERY = 10.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
+@click.command("compare")
+@click.argument("source")
+@recipe_options
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="FIELD=VALUE,VALUE",
+    help="Values of a field to compare; may be repeated, and every combination is an arm.",
+)
+@click.option("--against", multiple=True, metavar="FILE", help="Another recipe to hold --recipe against.")
+@click.option("--one-at-a-time", is_flag=True, help="One change at a time from the first values, no combinations.")
+@click.option("--seeds", default=5, show_default=True, help="Trainings of each arm.")
+@click.option(
+    "--margin", type=click.FloatRange(min=0, min_open=True), help="Points of accuracy that do not matter to you."
+)
+@click.option("--out", metavar="DIR", help="Folder of the comparison. Default: runs/SOURCE-compare.")
+@click.option("--database", metavar="URL", help="A database that several machines share. Default: a file in --out.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Trainings at once. Default: what gets most done, measured."
+)
+@click.option("--quiet", is_flag=True, help="Print only the result.")
+def command(
+    source: str,
+    recipe_file: str | None,
+    overrides: tuple[str, ...],
+    vary: tuple[str, ...],
+    against: tuple[str, ...],
+    one_at_a_time: bool,
+    seeds: int,
+    margin: float | None,
+    out: str | None,
+    database: str | None,
+    workers: int | None,
+    quiet: bool,
+) -> None:
+    """Compare recipes on SOURCE over several seeds, with what statistics say of the differences. The first values of
+    --vary, or --recipe, make the arm that the others are held against. The same command goes on with a comparison that
+    was stopped; another seed or value is added to it.
+    """
+    if bool(vary) == bool(against):
+        raise click.UsageError("name what to compare: --vary FIELD=VALUE,VALUE, or --against FILE.")
+    from sightline.cli.display import Display
+    from sightline.cli.options import read
+
+    recipe = read(recipe_file, overrides, {})
+    recipes = {recipe_file or "default": recipe, **{file: read(file, overrides, {}) for file in against}}
+    display = Display(quiet=quiet)
+    display.hello()
+    from sightline.comparison import compare
+    from sightline.training.directory import RUNS, named
+
+    place = Path(out) if out else RUNS / f"{Path(named(source)).name}-compare"
+    shown = _Shown(display)
+    with display:
+        found = compare(
+            source,
+            recipe,
+            vary=vary,
+            recipes=recipes if against else None,
+            one_at_a_time=one_at_a_time,
+            seeds=seeds,
+            margin=None if margin is None else margin / 100.0,
+            out=place,
+            url=database,
+            workers=workers,
+            progress=display.progress,
+            told=shown.told,
+        )
+    _result(display, found, place)
+
+
+class _Shown:
+    """Shows how far the trials are."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._done = -1
+        self._begun = self._last = time.monotonic()
+        self._before = 0
+
+    def told(self, rows: Sequence[Row], plan: Plan, crew: Crew) -> None:
+        """Take how far they are."""
+        over = [row for row in rows if row.state in ("done", "failed")]
+        if self._done < 0:
+            self._before = len(over)
+            self._display.line(
+                f"{len(plan.arms)} arms, {len(plan.seeds)} seeds: {len(rows):,} trainings, {len(over):,} of them there "
+                f"already; {crew.workers} at once, {crew.threads} threads each"
+            )
+            if crew.speeds:
+                speeds = ", ".join(f"{pair}: {speed:,.0f}" for pair, speed in crew.speeds.items())
+                self._display.line(f"Pictures a second in all, trainings at once x threads: {speeds}")
+        elif len(over) > self._done:
+            self._display.line(f"{len(over):,} of {len(rows):,} trainings{self._left(len(over), len(rows))}")
+        self._done = len(over)
+
+    def _left(self, over: int, rows: int) -> str:
+        new = over - self._before
+        if not new or over == rows:
+            return ""
+        minutes = (time.monotonic() - self._begun) / new * (rows - over) / 60.0
+        return f", about {minutes:.0f} min left" if minutes >= 1.5 else f", about {60.0 * minutes:.0f} s left"
+
+
+def _result(display: Display, found: Comparison, place: Path) -> None:
+    from rich.table import Table
+
+    from sightline.comparison import sentences
+    from sightline.comparison.comparison import NUMBERS, TABLE, summary
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("", f"{found.side} accuracy, %", "difference, points", "verdict"):
+        table.add_column(column, justify="left" if column in ("", "verdict") else "right")
+    values, verdicts = found.values(), found.verdicts()
+    for arm in found.arms:
+        cells = ["–", "", "failed" if arm in found.failed() else ""]
+        if values[arm]:
+            mean, spread = summary(values[arm])
+            cells[0] = f"{mean:.2f} ± {spread:.2f}"
+        if arm in verdicts:
+            verdict = verdicts[arm]
+            cells[1] = f"{verdict.mean:+.2f} ({verdict.interval.low:+.2f} to {verdict.interval.high:+.2f})"
+            cells[2] = verdict.says
+        table.add_row(arm, *cells)
+    display.result(table)
+    for sentence in sentences(found):
+        display.result(sentence)
+    display.result(f"Numbers: {place / NUMBERS}, {place / TABLE}")

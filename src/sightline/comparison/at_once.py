@@ -1,0 +1,96 @@
+"""How many trials at once, with how many threads each, get most done on this machine: measured."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from sightline.recipe import apply_overrides, from_toml, to_toml
+from sightline.recipe.choices import settled
+from sightline.training import Survey, prepare, survey
+from sightline.training.assembly import assemble
+
+SECONDS = 1.5
+WARM_UP = 2
+PATIENCE = 300.0
+"""Seconds in which a process has to be ready for its steps."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Trials at once, and the threads of each."""
+
+    workers: int
+    threads: int
+    speeds: dict[str, float]
+    """Pictures a second in all, by "workers x threads"; empty where nothing had to be measured."""
+
+
+def crew(source: Any, surveyed: Survey, *, cache: Path | None = None) -> Crew:
+    """Return the crew that trains most pictures a second, of one that has all threads and some that share them.
+
+    Args:
+        source: as for `train`.
+        surveyed: with the recipe that is measured; one with threads of its own, or for an accelerator, has one worker.
+        cache: as for `train`.
+    """
+    recipe, asked = surveyed.resolved.recipe, surveyed.resolved.asked
+    threads = settled(recipe.training.threads)
+    if settled(recipe.training.device) != "cpu" or asked.training.threads != "auto" or threads == 1:
+        return Crew(1, threads, {})
+    found = {pair: _together(source, to_toml(asked), *pair, cache) for pair in _pairs(threads)}
+    workers, each = max(found, key=lambda pair: found[pair])
+    return Crew(workers, each, {f"{w} x {t}": round(speed, 1) for (w, t), speed in found.items()})
+
+
+def _pairs(threads: int) -> Iterator[tuple[int, int]]:
+    workers = 1
+    while workers <= threads:
+        yield workers, threads // workers
+        workers *= 2
+
+
+def _together(source: Any, recipe: str, workers: int, threads: int, cache: Path | None) -> float:
+    """Return the pictures a second of so many processes at once, together; 0 where one of them does not get ready."""
+    context = multiprocessing.get_context("spawn")
+    barrier, speeds = context.Barrier(workers + 1), context.Queue()
+    processes = [
+        context.Process(target=_speed, args=(source, recipe, threads, cache, barrier, speeds), daemon=True)
+        for _ in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        barrier.wait(PATIENCE)
+        return float(sum(speeds.get(timeout=PATIENCE) for _ in processes))
+    except Exception:  # memory was too small for so many, say
+        return 0.0
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _speed(source: Any, recipe: str, threads: int, cache: Path | None, barrier: Any, speeds: Any) -> None:
+    chosen = apply_overrides(from_toml(recipe), {"training.threads": threads})
+    prepared = prepare(survey(source, chosen), cache=cache)
+    with TemporaryDirectory() as folder:
+        session = assemble(prepared, prepared.resolved, Path(folder))
+        batch = np.resize(prepared.split.train, settled(session.recipe.training.batch_size))
+        session.stage.mode(1)
+        with session.numerics():
+            for _ in range(WARM_UP):
+                session.stage.step(session.state, session.feed.load(1, batch), 0.0)
+            barrier.wait(PATIENCE)
+            done, begun = 0, time.perf_counter()
+            while (elapsed := time.perf_counter() - begun) < SECONDS or done == 0:
+                session.stage.step(session.state, session.feed.load(1, batch), 0.0)
+                done += len(batch)
+        speeds.put(done / elapsed)

@@ -1,0 +1,102 @@
+"""Whether a difference between two arms may be chance: tests of paired differences, one pair or several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+from scipy import stats
+
+MOST_COUNTED = 16
+"""Seeds up to which all signs are tried, 65,536 for sixteen, instead of some drawn."""
+DRAWS = 99_999
+ROUNDING = 1e-12
+"""Share by which means may differ that are the same but for the order of a sum."""
+
+
+def t_test(differences: Float64[ndarray, " seed"]) -> float:
+    """Return the two-sided p-value of Student's test that the mean of paired differences is 0.
+
+    With n differences of mean d̄ and standard deviation s, and T of Student's distribution with n − 1 degrees of
+    freedom:
+
+        p = P(|T| ≥ |d̄| / (s / √n)),   and where all differences are the same 0, or 1 where they are 0
+
+    Args:
+        differences: a number for each seed; two at least.
+
+    Source: Student, The probable error of a mean (Biometrika 1908).
+    """
+    mean, spread = differences.mean(), differences.std(ddof=1)
+    if spread <= ROUNDING * abs(mean):
+        return 1.0 if mean == 0.0 else 0.0
+    return float(2.0 * stats.t.sf(abs(mean) / (spread / np.sqrt(len(differences))), len(differences) - 1))
+
+
+def sign_flip_test(differences: Float64[ndarray, " seed"], *, seed: int = 0) -> float:
+    """Return the two-sided p-value of the sign-flip permutation test that differences lie evenly about 0.
+
+    Were two arms the same, each difference d_i could as well be −d_i. With signs σ that are tried, all 2^n up to
+    sixteen seeds:
+
+        p = share of σ with |Σ σ_i d_i| ≥ |Σ d_i|
+
+    It assumes nothing else, and has a smallest value, 2 / 2^n: 0.0625 for five seeds, 0.031 for six, so that fewer than
+    six seeds can never be significant at 0.05 by it.
+
+    Args:
+        differences: a number for each seed.
+        seed: of the draw of signs, for more than sixteen seeds, where the observed ones count as one of the draws.
+
+    Source: Fisher, The design of experiments (1935), section 21; Phipson and Smyth, Permutation p-values should never
+        be zero (2010), for draws.
+    """
+    count = len(differences)
+    observed = abs(differences.sum()) * (1.0 - ROUNDING)
+    if count <= MOST_COUNTED:
+        signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
+        return float(np.mean(np.abs(signs @ differences) >= observed))
+    signs = 1 - 2 * np.random.default_rng(seed).integers(2, size=(DRAWS, count))
+    return float((1 + np.count_nonzero(np.abs(signs @ differences) >= observed)) / (DRAWS + 1))
+
+
+def equivalence_test(differences: Float64[ndarray, " seed"], *, margin: float) -> float:
+    """Return the p-value of two one-sided tests that the mean difference lies beyond a margin on either side.
+
+    With n differences of mean d̄ and standard deviation s, and T of Student's distribution with n − 1 degrees of
+    freedom:
+
+        p = max(P(T ≥ (d̄ + margin) / (s / √n)), P(T ≤ (d̄ − margin) / (s / √n)))
+
+    A small value says that the arms are equivalent for all that the margin is about. An absence of evidence does not.
+
+    Args:
+        differences: a number for each seed; two at least.
+        margin: that is stated beforehand, above 0, in the unit of the differences.
+
+    Source: Schuirmann, A comparison of the two one-sided tests procedure and the power approach (1987).
+    """
+    mean, error = differences.mean(), differences.std(ddof=1) / np.sqrt(len(differences))
+    if error <= ROUNDING * margin:
+        return 0.0 if abs(mean) < margin else 1.0
+    freedom = len(differences) - 1
+    return float(max(stats.t.sf((mean + margin) / error, freedom), stats.t.cdf((mean - margin) / error, freedom)))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Return p-values of several tests, adjusted so that all together err as rarely as one would.
+
+    In ascending order, with m of them:
+
+        p̃₍ᵢ₎ = max over j ≤ i of min(1, (m − j + 1) · p₍ⱼ₎)
+
+    Source: Holm, A simple sequentially rejective multiple test procedure (1979).
+    """
+    found = [0.0] * len(p_values)
+    largest = 0.0
+    for place, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
+        found[index] = largest
+    return tuple(found)

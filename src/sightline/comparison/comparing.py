@@ -1,0 +1,121 @@
+"""From a source and some arms to a comparison: planned, trained side by side, decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sightline.comparison.arms import Arm, of_files, varied
+from sightline.comparison.at_once import Crew, crew
+from sightline.comparison.comparison import Comparison
+from sightline.comparison.coordinator import carry_out
+from sightline.comparison.plan import Plan, planned
+from sightline.comparison.store import Row, Store, Trial, url_in
+from sightline.data import Progress
+from sightline.errors import OutputError
+from sightline.recipe import Recipe, apply_overrides
+from sightline.training import directory, prepare
+
+RUNS = "runs"
+SEEDS = 5
+
+
+def compare(
+    source: Any,
+    recipe: Recipe | Mapping[str, Any] | None = None,
+    *,
+    vary: Iterable[str] = (),
+    recipes: Mapping[str, Recipe] | None = None,
+    one_at_a_time: bool = False,
+    seeds: int | Sequence[int] = SEEDS,
+    margin: float | None = None,
+    out: Path,
+    url: str | None = None,
+    workers: int | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    told: Callable[[Sequence[Row], Plan, Crew], None] = lambda *_: None,
+) -> Comparison:
+    """Train recipes over several seeds, side by side, and say which choice is better, by how much and how sure.
+
+    Arms are compared on the same seeds, with the same split, order of pictures and draws of augmentation, and where
+    shapes agree the same initial weights, so that differences are paired. A trial is an ordinary run, called by a
+    digest of all that its result depends on: what was trained once is not trained again, and the same call goes on with
+    a comparison that was stopped, to the same bits, or adds arms and seeds to it.
+
+    Args:
+        source: as for `train`.
+        recipe: whose other choices hold for all arms.
+        vary: texts `field=value,value`, of which every combination is an arm.
+        recipes: arms by their names, in place of `vary`.
+        one_at_a_time: of `vary`, not every combination, but one change at a time from the first values.
+        seeds: how many, 0, 1, …; or which.
+        margin: a difference in accuracy that does not matter, 0 to 1, so that arms can be called equivalent.
+        out: folder for the runs, the database, `trials.csv` and `comparison.json`.
+        url: of a database that several machines share, as SQLAlchemy takes it; None for one in `out`.
+        workers: trials at once, which share the processor's threads; None to measure what gets most done.
+        cache: as for `train`.
+        progress: told of reading and decoding.
+        told: how far the trials are, a few times a second.
+
+    Returns:
+        All trials, with verdicts about each arm against the first.
+
+    Raises:
+        SightlineError: RecipeError for arms that cannot be trained or are the same, DataError for pictures that cannot
+            be trained on or a database of other pictures, OutputError where nothing can be written.
+    """
+    base = recipe if isinstance(recipe, Recipe) else apply_overrides(Recipe(), recipe or {})
+    arms: tuple[Arm, ...] = of_files(recipes) if recipes else varied(base, vary, one_at_a_time=one_at_a_time)
+    plan = planned(source, arms, range(seeds) if isinstance(seeds, int) else seeds, progress=progress)
+    try:
+        (out / RUNS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror}). Choose another place: --out DIR") from error
+    place = url or url_in(out)
+    store = Store(place)
+    try:
+        store.open(plan.about, ())
+        prepare(plan.surveyed, cache=cache, progress=progress)  # once, before several would decode the same pictures
+        chosen = _crew(store, source, plan, workers, cache)
+        trials = plan.trials(chosen.threads)
+        store.open(plan.about, trials)
+        digests = [trial.digest for trial in trials]
+        store.try_again(digests)
+        rows = carry_out(
+            store,
+            place,
+            source,
+            out / RUNS,
+            digests,
+            workers=chosen.workers,
+            cache=cache,
+            told=lambda rows: told(rows, plan, chosen),
+        )
+    finally:
+        store.close()
+    names = tuple(arm.name for arm in plan.arms)
+    found = Comparison(directory.named(source), plan.side, names, plan.seeds, _named(rows, trials), margin)
+    found.write(out)
+    return found
+
+
+def _crew(store: Store, source: Any, plan: Plan, workers: int | None, cache: Path | None) -> Crew:
+    """Return the crew, which stays the same for a comparison: the number of threads decides on the last bits."""
+    if (known := store.about("crew")) is not None:
+        return Crew(workers or known["workers"], known["threads"], known["speeds"])
+    if workers is not None:
+        threads = plan.surveyed.machine.threads
+        found = Crew(workers, max(1, threads // workers), {})
+    else:
+        found = crew(source, plan.surveyed, cache=cache)
+    known = store.note("crew", {"workers": found.workers, "threads": found.threads, "speeds": found.speeds})
+    return Crew(known["workers"], known["threads"], known["speeds"])
+
+
+def _named(rows: Sequence[Row], trials: Sequence[Trial]) -> tuple[Row, ...]:
+    """Return rows in the order of the trials, whose arms may have had other names when they were trained."""
+    by_digest = {row.trial.digest: row for row in rows}
+    return tuple(replace(by_digest[trial.digest], trial=trial) for trial in trials)

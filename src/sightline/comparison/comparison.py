@@ -1,0 +1,183 @@
+"""A comparison: arms and seeds, what each trial came to, and what that says of the arms."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from sightline.comparison.measures import MEASURES
+from sightline.comparison.store import Row
+from sightline.comparison.verdict import Verdict, judged
+from sightline.errors import DataError
+from sightline.writing import write_whole
+
+TABLE, NUMBERS = "trials.csv", "comparison.json"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found, arm by arm and seed by seed."""
+
+    source: str
+    side: str
+    """Which pictures arms are compared on: test or validation."""
+    arms: tuple[str, ...]
+    """The first is the one that the others are held against."""
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]
+    margin: float | None = None
+    """A difference in accuracy, 0 to 1, that does not matter; None where none was stated."""
+
+    @property
+    def base(self) -> str:
+        """The arm that the others are held against."""
+        return self.arms[0]
+
+    def values(self, measure: str = "accuracy") -> dict[str, dict[int, float]]:
+        """Return a number of each trial that is done, by arm and seed, in the unit that is shown.
+
+        Args:
+            measure: of `MEASURES`.
+
+        Raises:
+            DataError: there is no such measure.
+        """
+        if measure not in MEASURES:
+            raise DataError(f"measure: found {measure!r}, wanted one of {', '.join(MEASURES)}.")
+        chosen = MEASURES[measure]
+        found: dict[str, dict[int, float]] = {arm: {} for arm in self.arms}
+        for row in self.rows:
+            if row.state == "done" and (value := chosen.of(row.result, self.side)) is not None:
+                found[row.trial.arm][row.trial.seed] = chosen.factor * value
+        return found
+
+    def differences(self, measure: str = "accuracy") -> dict[str, Float64[ndarray, " seed"]]:
+        """Return what each other arm has more than the first, for the seeds that both have; two of them at least."""
+        values = self.values(measure)
+        base = values[self.base]
+        found = {}
+        for arm in self.arms[1:]:
+            shared = [seed for seed in self.seeds if seed in base and seed in values[arm]]
+            if len(shared) > 1:
+                found[arm] = np.array([values[arm][seed] - base[seed] for seed in shared])
+        return found
+
+    def verdicts(self, measure: str = "accuracy") -> dict[str, Verdict]:
+        """Return what the seeds say of each other arm, all judged together; nothing of one that has too few."""
+        differences = self.differences(measure)
+        chosen = MEASURES[measure]
+        margin = None if self.margin is None or measure != "accuracy" else chosen.factor * self.margin
+        found = judged(list(differences.values()), margin=margin, higher_is_better=chosen.higher_is_better)
+        return dict(zip(differences, found, strict=True))
+
+    def failed(self) -> dict[str, dict[int, str]]:
+        """Return why trials failed, by arm and seed; arms without such are left out."""
+        found: dict[str, dict[int, str]] = {}
+        for row in self.rows:
+            if row.state == "failed":
+                found.setdefault(row.trial.arm, {})[row.trial.seed] = row.says
+        return found
+
+    def table(self) -> dict[str, list[Any]]:
+        """Return columns with a row a trial, as `pandas.DataFrame` takes them: arm, seed, state, all measures."""
+        columns: dict[str, list[Any]] = {"arm": [], "seed": [], "state": [], **{name: [] for name in MEASURES}}
+        values = {name: self.values(name) for name in MEASURES}
+        for row in self.rows:
+            columns["arm"].append(row.trial.arm)
+            columns["seed"].append(row.trial.seed)
+            columns["state"].append(row.state)
+            for name in MEASURES:
+                columns[name].append(values[name][row.trial.arm].get(row.trial.seed))
+        return columns
+
+    def write(self, folder: Path) -> None:
+        """Write `trials.csv` and `comparison.json`.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        columns = self.table()
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        write_whole(folder / TABLE, text.getvalue().encode())
+        write_whole(folder / NUMBERS, json.dumps(self.as_dict(), indent=1).encode())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as JSON has it."""
+        return {
+            "source": self.source,
+            "side": self.side,
+            "arms": list(self.arms),
+            "seeds": list(self.seeds),
+            "margin": self.margin,
+            "verdicts": {
+                measure: {arm: asdict(verdict) for arm, verdict in self.verdicts(measure).items()}
+                for measure in MEASURES
+            },
+            "failed": {arm: {str(seed): says for seed, says in seeds.items()} for arm, seeds in self.failed().items()},
+            "trials": [
+                {
+                    "arm": row.trial.arm,
+                    "seed": row.trial.seed,
+                    "state": row.state,
+                    "run": row.trial.digest,
+                    **row.result,
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def sentences(comparison: Comparison, measure: str = "accuracy") -> list[str]:
+    """Return what was found, a sentence for each other arm, and one for each arm that failed."""
+    chosen, verdicts = MEASURES[measure], comparison.verdicts(measure)
+    unit = f" {chosen.unit}" if chosen.unit else ""
+    found = [_sentence(comparison.base, arm, verdict, chosen.says, unit) for arm, verdict in verdicts.items()]
+    for arm, seeds in comparison.failed().items():
+        where = "in every seed" if len(seeds) == len(comparison.seeds) else f"with seed {_listed(list(seeds))}"
+        found.append(f"{arm} failed {where}: {next(iter(seeds.values()))}")
+    return found
+
+
+def _sentence(base: str, arm: str, verdict: Verdict, measure: str, unit: str) -> str:
+    low, high = verdict.interval.low, verdict.interval.high
+    says = {
+        "better": f"{arm} is better than {base}",
+        "worse": f"{arm} is worse than {base}",
+        "equivalent": f"{arm} and {base} are equivalent within the margin",
+        "undecided": f"{arm} against {base} is undecided",
+    }[verdict.says]
+    text = (
+        f"{says}: {verdict.mean:+.2f}{unit} of {measure} (95 % interval {low:+.2f} to {high:+.2f}, "
+        f"{verdict.seeds} seeds, p = {verdict.p_value:.2g})."
+    )
+    if verdict.says == "undecided":
+        needed = "more than 10,000" if verdict.needed is None else f"about {verdict.needed:,}"
+        text += f" A difference as large as this would take {needed} seeds to be found in four cases of five."
+    if not verdict.agree:
+        text += (
+            f" The bootstrap says otherwise ({verdict.bootstrap.low:+.2f} to {verdict.bootstrap.high:+.2f}): too few "
+            "seeds, or one that stands apart."
+        )
+    return text
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
+
+
+def summary(values: Mapping[int, float]) -> tuple[float, float]:
+    """Return mean and standard deviation over seeds; 0 for a single one."""
+    numbers = np.array(list(values.values()))
+    return float(numbers.mean()), float(numbers.std(ddof=1)) if len(numbers) > 1 else 0.0

@@ -1,0 +1,107 @@
+"""What a comparison will train: arms and seeds, as trials that are named by all that their results depend on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from sightline.comparison.arms import Arm
+from sightline.comparison.store import Trial
+from sightline.data import Progress
+from sightline.errors import DataError, RecipeError
+from sightline.model.sealing import own_version
+from sightline.recipe import Recipe, apply_overrides, to_toml
+from sightline.training import Survey, resolve, survey
+from sightline.training.standing import digest_of
+
+FEWEST_SEEDS = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Arms and seeds on one set of pictures."""
+
+    surveyed: Survey
+    """With the recipe of the first arm, which the others are held against."""
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def side(self) -> str:
+        """Which pictures arms are compared on: those held out for a test, or for validation where there are none."""
+        return "test" if len(self.surveyed.split.test) else "validation"
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a comparison that goes on has to agree with."""
+        return {"pictures": self.surveyed.catalogue.digest}
+
+    def trials(self, threads: int) -> list[Trial]:
+        """Return the trials, each seed for all arms before the next seed, so that pairs are there early.
+
+        Args:
+            threads: that each is trained with where the recipe leaves that open.
+        """
+        return [self._trial(arm, seed, threads) for seed in self.seeds for arm in self.arms]
+
+    def _trial(self, arm: Arm, seed: int, threads: int) -> Trial:
+        choices: dict[str, Any] = {"training.seed": seed}
+        if arm.recipe.training.threads == "auto":
+            choices["training.threads"] = threads
+        recipe = to_toml(apply_overrides(arm.recipe, choices))
+        parts = (recipe, self.surveyed.catalogue.digest, own_version(), torch.__version__, np.__version__)
+        digest = hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+        return Trial(digest, arm.name, seed, recipe)
+
+
+def planned(source: Any, arms: Sequence[Arm], seeds: Sequence[int], *, progress: Progress | None = None) -> Plan:
+    """Return the plan of a comparison, once it is known that each arm can be trained on these pictures.
+
+    Args:
+        source: as for `train`.
+        arms: two at least; the first is the one that the others are held against.
+        seeds: of the trainings, the same for each arm.
+        progress: told of reading.
+
+    Raises:
+        DataError: the pictures cannot be trained on, or none are held out to compare on.
+        RecipeError: fewer than two seeds; arms that cannot be trained, all of them named; arms that come to the same.
+    """
+    if len(set(seeds)) < FEWEST_SEEDS:
+        raise RecipeError(
+            f"--seeds: found {len(set(seeds))}, wanted two at least: the same recipe with another seed gives another "
+            "result, and without a second one nobody knows how different it is. Five are a good start."
+        )
+    surveyed = survey(source, arms[0].recipe, progress=progress)
+    if not len(surveyed.split.test) and not len(surveyed.split.validation):
+        raise DataError(
+            f"{surveyed.catalogue.source.name}: nothing is held out to compare on. Hold something out: "
+            "--set data.test_fraction=0.2"
+        )
+    known: dict[str, str] = {}
+    mistakes = []
+    for arm in arms:
+        try:
+            digest = digest_of(_resolved(arm.recipe, surveyed))
+        except RecipeError as error:
+            mistakes.append(f"{arm.name}: {error}")
+            continue
+        if digest in known:
+            mistakes.append(f"{known[digest]} and {arm.name} come to the same training on these pictures")
+        known.setdefault(digest, arm.name)
+    if mistakes:
+        raise RecipeError("; ".join(mistakes))
+    return Plan(surveyed, tuple(arms), tuple(dict.fromkeys(seeds)))
+
+
+def _resolved(recipe: Recipe, surveyed: Survey) -> Recipe:
+    """Return what a recipe comes to on the pictures; of one that begins from weights, what was asked for."""
+    if recipe.transfer.weights:
+        return recipe
+    decoder = surveyed.resolved.recipe.data.decoder
+    return resolve(recipe, surveyed.facts, surveyed.machine, decoder=str(decoder)).recipe

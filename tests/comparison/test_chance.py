@@ -1,0 +1,76 @@
+"""Tests of paired differences, against SciPy and statsmodels."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.weightstats import DescrStatsW
+
+from sightline.comparison import chance as module
+from sightline.comparison.chance import equivalence_test, holm, sign_flip_test, t_test
+
+few = st.lists(st.integers(-500, 500).map(lambda x: x / 100), min_size=2, max_size=9).map(np.array)
+
+
+@given(few)
+def test_students_test_is_scipys(differences) -> None:
+    assume(np.ptp(differences) > 0)
+    assert t_test(differences) == pytest.approx(stats.ttest_1samp(differences, 0.0).pvalue)
+
+
+def test_differences_without_spread_leave_no_doubt() -> None:
+    assert t_test(np.zeros(3)) == 1.0
+    assert t_test(np.full(3, 0.1)) == 0.0
+    assert equivalence_test(np.zeros(3), margin=0.1) == 0.0
+    assert equivalence_test(np.full(3, 0.2), margin=0.1) == 1.0
+
+
+@settings(deadline=None)
+@given(few)
+def test_signs_are_flipped_as_scipy_flips_them(differences) -> None:
+    wanted = stats.permutation_test(
+        (differences, np.zeros_like(differences)),
+        lambda one, other, axis: np.sum(one - other, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=np.inf,
+    ).pvalue
+    assert sign_flip_test(differences) == pytest.approx(wanted)
+
+
+def test_five_seeds_cannot_be_significant_by_signs_alone_and_six_can() -> None:
+    assert sign_flip_test(np.full(5, 1.0)) == 2 / 2**5
+    assert sign_flip_test(np.arange(1.0, 7.0)) == 2 / 2**6
+
+
+def test_signs_that_are_drawn_come_close_to_all_of_them(monkeypatch) -> None:
+    differences = np.random.default_rng(0).normal(0.4, 1.0, size=12)
+    wanted = sign_flip_test(differences)
+    monkeypatch.setattr(module, "MOST_COUNTED", 2)
+    assert sign_flip_test(differences) == pytest.approx(wanted, abs=0.005)
+    assert sign_flip_test(np.full(40, 1.0)) == 1 / (module.DRAWS + 1)
+
+
+@given(few, st.sampled_from([0.05, 0.5, 2.0]))
+def test_equivalence_is_that_of_statsmodels(differences, margin) -> None:
+    assume(np.ptp(differences) > 0)
+    wanted, *_ = DescrStatsW(differences).ttost_mean(-margin, margin)
+    assert equivalence_test(differences, margin=margin) == pytest.approx(wanted, abs=1e-12)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holms_adjustment_is_that_of_statsmodels(p_values) -> None:
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
+def test_the_order_of_the_arms_changes_nothing(p_values) -> None:
+    found = dict(zip(p_values, holm(p_values), strict=True))
+    for order in itertools.islice(itertools.permutations(p_values), 10):
+        assert dict(zip(order, holm(order), strict=True)) == found

@@ -1,0 +1,185 @@
+"""Comparisons of real, small trainings: paired, complete whoever dies, the same bits as undisturbed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from sklearn.datasets import load_digits
+
+import sightline
+from sightline.comparison import at_once
+from sightline.comparison.at_once import Crew
+from sightline.comparison.plan import planned
+from sightline.errors import DataError, RecipeError
+from sightline.recipe import Recipe, apply_overrides
+from sightline.training import Run
+
+SMALL = {
+    "network": "lenet",
+    "network.width": 0.5,
+    "training.epochs": 2,
+    "training.batch_size": 32,
+    "augmentation": "none",
+    "data.test_fraction": 0.2,
+    "training.diagnosis": False,
+}
+VARY = ["network.activation=sigmoid,relu"]
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    loaded = load_digits()
+    return (loaded.images[:240] * 255 / 16).round().astype(np.uint8), loaded.target[:240] % 3
+
+
+@pytest.fixture(scope="module")
+def compared(digits, tmp_path_factory):
+    """Two arms with two seeds, undisturbed, by two workers."""
+    out = tmp_path_factory.mktemp("comparison")
+    found = sightline.compare(digits, SMALL, vary=VARY, seeds=2, out=out, workers=2, cache=out / "cache")
+    return found, out
+
+
+def bits(out: Path) -> dict[str, tuple[bytes, str]]:
+    """Return the model and the log's fingerprint of each run."""
+    return {
+        run.name: ((run / "model.safetensors").read_bytes(), (run / "events.jsonl").read_text())
+        for run in sorted((out / "runs").iterdir())
+    }
+
+
+def test_each_arm_has_each_seed_and_differences_are_paired(compared) -> None:
+    found, out = compared
+    assert found.arms == ("activation=sigmoid", "activation=relu")
+    assert [(row.trial.arm, row.trial.seed, row.state) for row in found.rows] == [
+        (arm, seed, "done") for seed in (0, 1) for arm in found.arms
+    ]
+    values = found.values()
+    wanted = [values["activation=relu"][seed] - values["activation=sigmoid"][seed] for seed in (0, 1)]
+    assert found.differences()["activation=relu"].tolist() == wanted
+    for row in found.rows:
+        run = Run(out / "runs" / row.trial.digest)
+        assert values[row.trial.arm][row.trial.seed] == 100 * run.metrics["test"]["accuracy"]
+        recipe = run.recipe()
+        assert (recipe.training.seed, recipe.training.threads) == (row.trial.seed, 1)
+        assert recipe.network.activation == row.trial.arm.removeprefix("activation=")
+
+
+def test_arms_share_what_does_not_differ(compared) -> None:
+    """Split, order and initial weights: the first batch's loss of the same seed differs by the activation alone."""
+    found, out = compared
+    catalogues = {(out / "runs" / row.trial.digest / "catalogue.csv").read_bytes() for row in found.rows}
+    assert len(catalogues) == 1
+
+
+def test_the_files_have_what_was_found(compared) -> None:
+    found, out = compared
+    with (out / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["arm"] for row in rows] == found.table()["arm"]
+    assert [float(row["accuracy"]) for row in rows] == pytest.approx(found.table()["accuracy"])
+    told = json.loads((out / "comparison.json").read_text())
+    verdict = told["verdicts"]["accuracy"]["activation=relu"]
+    assert verdict["mean"] == pytest.approx(found.verdicts()["activation=relu"].mean)
+    assert {trial["run"] for trial in told["trials"]} == {run.name for run in (out / "runs").iterdir()}
+
+
+def test_what_was_trained_is_not_trained_again_and_more_is_added(compared, digits, monkeypatch) -> None:
+    _, out = compared
+    before = bits(out)
+    times = {run: (out / "runs" / run / "times.jsonl").stat().st_mtime_ns for run in before}
+    found = sightline.compare(
+        digits, SMALL, vary=["network.activation=sigmoid,relu,tanh"], seeds=2, out=out, cache=out / "cache"
+    )
+    assert [row.state for row in found.rows] == ["done"] * 6
+    after = bits(out)
+    assert {run: after[run] for run in before} == before
+    assert {run: (out / "runs" / run / "times.jsonl").stat().st_mtime_ns for run in before} == times
+
+
+def test_an_arm_that_fails_is_reported_and_the_others_are_compared(digits, tmp_path) -> None:
+    found = sightline.compare(
+        digits,
+        {**SMALL, "optimizer": "sgd", "schedule": "constant", "optimizer.weight_decay": 1.0, "training.epochs": 6},
+        vary=["optimizer.learning_rate=0.01,0.02,100.0"],
+        seeds=2, out=tmp_path, workers=2, cache=tmp_path / "cache",
+    )  # fmt: skip
+    assert set(found.failed()) == {"learning_rate=100.0"}
+    assert set(found.failed()["learning_rate=100.0"]) == {0, 1}
+    assert set(found.verdicts()) == {"learning_rate=0.02"}
+    (said,) = [each for each in sightline.comparison.sentences(found) if "failed" in each]
+    assert "in every seed" in said
+
+
+def test_workers_that_are_killed_leave_the_same_bits(compared, digits, tmp_path) -> None:
+    wanted = bits(compared[1])
+    over = threading.Event()
+
+    def kill() -> None:
+        chance = random.Random(0)
+        while not over.wait(0.5):
+            children = [each for each in psutil.Process().children() if "spawn_main" in " ".join(each.cmdline())]
+            if children and chance.random() < 0.25:
+                os.kill(chance.choice(children).pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        deadline = time.monotonic() + 300
+        while True:
+            found = sightline.compare(
+                digits, SMALL, vary=VARY, seeds=2, out=tmp_path, workers=2, cache=tmp_path / "cache"
+            )
+            if not found.failed() or time.monotonic() > deadline:
+                break
+    finally:
+        over.set()
+        killer.join()
+    assert [row.state for row in found.rows] == ["done"] * 4
+    after = bits(tmp_path)
+    assert {run: after[run] for run in after} == {run: wanted[run] for run in after}
+
+
+@pytest.mark.parametrize(
+    ("seeds", "vary", "says"),
+    [
+        (1, VARY, "--seeds: found 1, wanted two at least"),
+        (2, ["data.channels=auto,1"], "channels=auto and channels=1 come to the same training"),
+        (2, ["network=lenet,swift", "training.smallest_size=1.0,0.5"], "lenet, whose dense layers know one"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_before_anything_is_trained(digits, tmp_path, seeds, vary, says) -> None:
+    chosen = {key: value for key, value in SMALL.items() if key != "training.batch_size"}
+    with pytest.raises(RecipeError, match=says):
+        sightline.compare(digits, chosen, vary=vary, seeds=seeds, out=tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_comparison_of_other_pictures_is_refused(compared, digits) -> None:
+    images, labels = digits
+    with pytest.raises(DataError, match="pictures is"):
+        sightline.compare((images[:200], labels[:200]), SMALL, vary=VARY, seeds=2, out=compared[1])
+
+
+def test_how_many_at_once_is_measured(digits, tmp_path, monkeypatch) -> None:
+    recipe = apply_overrides(Recipe(), SMALL)
+    plan = planned(digits, sightline.comparison.arms.varied(recipe, VARY), [0, 1])
+    speeds = {(1, 2): 100.0, (2, 1): 150.0}
+    monkeypatch.setattr(at_once, "_together", lambda source, recipe, workers, threads, cache: speeds[workers, threads])
+    monkeypatch.setattr(at_once, "settled", lambda value: 2 if isinstance(value, int) else value)
+    assert at_once.crew(digits, plan.surveyed) == Crew(2, 1, {"1 x 2": 100.0, "2 x 1": 150.0})
+
+
+def test_speeds_are_those_of_real_steps(digits, tmp_path) -> None:
+    recipe = sightline.recipe.to_toml(apply_overrides(Recipe(), SMALL))
+    assert at_once._together(digits, recipe, 1, 1, tmp_path) > 0

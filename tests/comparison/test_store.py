@@ -1,0 +1,154 @@
+"""A trial has one worker at a time, whoever dies, and nothing is lost."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from sightline.comparison.store import MOST_ATTEMPTS, PATIENCE, STALE, Store, Trial, url_in
+from sightline.errors import DataError, OutputError
+
+TRIALS = [Trial(f"{number:032x}", "relu" if number % 2 else "sigmoid", number // 2, "") for number in range(8)]
+
+
+@pytest.fixture
+def clock() -> list[float]:
+    return [1000.0]
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: list[float]):
+    made = Store(url_in(tmp_path), clock=lambda: clock[0])
+    made.open({"pictures": "abc"}, TRIALS)
+    yield made
+    made.close()
+
+
+def states(store: Store) -> list[str]:
+    return [row.state for row in store.rows()]
+
+
+def test_trials_are_claimed_in_their_order_and_each_once(store: Store) -> None:
+    assert [store.claim("a" if number % 2 else "b") for number in range(8)] == TRIALS
+    assert store.claim("a") is None
+    assert states(store) == ["running"] * 8
+
+
+def test_what_came_out_is_kept(store: Store) -> None:
+    first, second = store.claim("a"), store.claim("b")
+    assert store.done(first.digest, "a", {"accuracy": 0.5})
+    assert store.failed(second.digest, "b", "the loss is nan")
+    done, failed, *_ = store.rows()
+    assert (done.state, done.result, done.attempts) == ("done", {"accuracy": 0.5}, 1)
+    assert (failed.state, failed.says) == ("failed", "the loss is nan")
+    assert [row.trial for row in store.rows([TRIALS[1].digest])] == [TRIALS[1]]
+
+
+def test_who_died_is_followed_and_counts_no_more(store: Store, clock: list[float]) -> None:
+    first = store.claim("a")
+    clock[0] += STALE - 1
+    assert store.claim("b") == TRIALS[1]
+    clock[0] += 2
+    assert store.claim("b") == first
+    assert not store.done(first.digest, "a", {"accuracy": 0.1})
+    assert store.done(first.digest, "b", {"accuracy": 0.2})
+    assert store.rows()[0].result == {"accuracy": 0.2}
+
+
+def test_a_sign_of_life_keeps_a_trial(store: Store, clock: list[float]) -> None:
+    store.claim("a")
+    clock[0] += STALE - 1
+    store.alive("a")
+    clock[0] += STALE - 1
+    assert store.claim("b") == TRIALS[1]
+    assert store.free([TRIALS[0].digest]) == 0
+    clock[0] += 2
+    assert store.free([TRIALS[0].digest]) == 1
+
+
+def test_what_is_given_back_is_begun_again(store: Store) -> None:
+    store.claim("a")
+    store.give_back("a")
+    assert store.claim("b") == TRIALS[0]
+
+
+def test_a_trial_over_which_workers_die_is_given_up(store: Store) -> None:
+    for _ in range(MOST_ATTEMPTS):
+        assert store.claim("a") == TRIALS[0]
+        store.give_back("a")
+    assert store.claim("a") == TRIALS[1]
+    assert store.rows()[0].state == "failed"
+    assert "died" in store.rows()[0].says
+    store.try_again([TRIALS[0].digest])
+    assert store.claim("b") == TRIALS[0]
+
+
+def test_opened_again_it_goes_on_and_takes_more(store: Store, tmp_path: Path) -> None:
+    store.done(store.claim("a").digest, "a", {})
+    again = Store(url_in(tmp_path))
+    more = Trial("f" * 32, "tanh", 0, "")
+    again.open({"pictures": "abc"}, [*TRIALS, more])
+    assert [row.trial for row in again.rows()] == [*TRIALS, more]
+    assert again.rows()[0].state == "done"
+    again.close()
+
+
+def test_what_is_noted_first_stays(store: Store) -> None:
+    assert store.about("crew") is None
+    assert store.note("crew", {"threads": 1}) == {"threads": 1}
+    assert store.note("crew", {"threads": 2}) == {"threads": 1}
+
+
+def test_of_other_pictures_or_another_version_it_is_refused(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="pictures is abc, wanted xyz"):
+        Store(url_in(tmp_path)).open({"pictures": "xyz"}, [])
+    with sqlite3.connect(tmp_path / "comparison.db") as connection:
+        connection.execute("UPDATE about SET value = '99' WHERE name = 'version'")
+    with pytest.raises(DataError, match="version is 99, wanted 1"):
+        Store(url_in(tmp_path)).open({"pictures": "abc"}, [])
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "comparison.db").write_bytes(b"no database at all, " * 100)
+    with pytest.raises(DataError, match="no comparison"):
+        Store(url_in(tmp_path)).open({}, [])
+
+
+def test_a_database_that_another_keeps_is_said_to_be_kept(store: Store, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("sightline.comparison.store.PATIENCE", 0.1)
+    assert PATIENCE > 1
+    with sqlite3.connect(tmp_path / "comparison.db", isolation_level=None) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OutputError, match="locked"):
+            Store(url_in(tmp_path)).claim("a")
+
+
+def test_of_many_at_once_each_trial_has_one(tmp_path: Path) -> None:
+    """Eight threads with connections of their own, some of which lose their trials now and then."""
+    trials = [Trial(f"{number:032x}", "relu", number, "") for number in range(60)]
+    Store(url_in(tmp_path)).open({}, trials)
+    taken: list[str] = []
+
+    def work(name: str) -> None:
+        chance, store = random.Random(name), Store(url_in(tmp_path))
+        while (trial := store.claim(name)) is not None:
+            if chance.random() < 0.2:
+                store.give_back(name)
+            elif store.done(trial.digest, name, {"by": name}):
+                taken.append(trial.digest)
+        store.close()
+
+    threads = [threading.Thread(target=work, args=(f"worker {number}",)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rows = Store(url_in(tmp_path)).rows()
+    lost = [row for row in rows if row.state == "failed"]
+    assert sorted([*taken, *(row.trial.digest for row in lost)]) == [trial.digest for trial in trials]
+    assert all(row.attempts == MOST_ATTEMPTS for row in lost)
+    assert all(row.state in ("done", "failed") for row in rows)
