@@ -4,8 +4,9 @@
 
 One side of a comparison, to be run by an environment that has fastai. The folder holds `train/CLASS/*.jpg` and
 `test/CLASS/*.jpg`. The network is `vision_learner(resnet18, pretrained=False)`; augmentation, batch size, optimizer,
-rate and the one-cycle schedule are fastai's. One epoch of another learner is timed first, and as many are trained as fit
-what is left of the minutes, less the time of one pass over the test pictures. Nothing is validated before the end, so that no time goes there; the accuracy is of one pass over the test pictures after the last epoch.
+rate and the one-cycle schedule are fastai's. One epoch of another learner is timed first, and as many are trained as
+fit what is left of the minutes, less the time of one pass over the test pictures. Nothing is validated before the end,
+so that no time goes there; the accuracy is of one pass over the test pictures after the last epoch.
 
 Printed is one line of JSON: `accuracy`, a fraction; `epochs`; `seconds`, from the first statement of this file to the
 end.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import pairwise
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_steps_that_are_given_back_are_taken(prepared_with, digits, exactly, tmp
     session.pace.clock = lambda: step.step + 5.0 * min(max(step.step - 5, 0), 4)
     wanted = exactly.finish(session)
     decided = session.recipe.training.replanned
-    assert any(later > earlier for (_, earlier), (_, later) in zip(decided, decided[1:], strict=False))
+    assert any(later > earlier for (_, earlier), (_, later) in pairwise(decided))
     again = prepare(survey(digits, read_recipe(tmp_path / "given back" / directory.RECIPE)))
     assert exactly.finish(exactly.begun(again, tmp_path / "again")).state == wanted.state
 
