@@ -16,8 +16,8 @@ KEYED = {
     # Puts torch's generators back as they were; timm draws weights that are then replaced.
     "torch.random.fork_rng": "training/numerics.py network/timm_backbone.py transfer_learning/timm_weights.py",
     # The bootstrap's own generator, always of the same seed; nothing of a training depends on it.
-    "np.random.default_rng": "report/intervals.py",
-    "np.random": "report/intervals.py",
+    "np.random.default_rng": "statistics/counted.py statistics/effect.py statistics/chance.py",
+    "np.random": "statistics/counted.py statistics/effect.py statistics/chance.py",
     "secrets.token_hex": "writing.py data/cache.py",  # names of temporary files, which nothing depends on
 }
 """What may be used, and where."""

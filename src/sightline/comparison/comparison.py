@@ -16,8 +16,8 @@ from numpy import ndarray
 
 from sightline.comparison.measures import MEASURES
 from sightline.comparison.store import Row
-from sightline.comparison.verdict import Verdict, judged
 from sightline.errors import DataError
+from sightline.statistics.verdict import Verdict, judged
 from sightline.writing import write_whole
 
 TABLE, NUMBERS = "trials.csv", "comparison.json"

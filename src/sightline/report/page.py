@@ -13,11 +13,12 @@ from sightline.recipe import to_toml
 from sightline.report import charts
 from sightline.report.card import render_card
 from sightline.report.filters import sheet
-from sightline.report.intervals import Interval, balanced_accuracy, bootstrap, macro_f1, wilson
 from sightline.report.predicted import KINDS, address
 from sightline.report.sentences import opening, percent
 from sightline.report.story import SIDES, Judged, Story
 from sightline.report.templates import template
+from sightline.statistics.counted import balanced_accuracy, bootstrap, macro_f1, wilson
+from sightline.statistics.interval import Interval
 from sightline.training import directory
 from sightline.training.calibration import expected_calibration_error, reliability
 from sightline.training.metrics import most_confused

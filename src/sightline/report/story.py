@@ -18,8 +18,9 @@ from sightline.errors import DataError, SightlineError
 from sightline.recipe import Recipe
 from sightline.report import cost, predicted
 from sightline.report.cost import Cost
-from sightline.report.intervals import Interval, wilson
 from sightline.report.predicted import Shown
+from sightline.statistics.counted import wilson
+from sightline.statistics.interval import Interval
 from sightline.training import directory
 from sightline.training.watching import history_of
 

@@ -12,8 +12,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from sightline.comparison import chance as module
-from sightline.comparison.chance import equivalence_test, holm, sign_flip_test, t_test
+from sightline.statistics import chance as module
+from sightline.statistics.chance import equivalence_test, holm, sign_flip_test, t_test
 
 few = st.lists(st.integers(-500, 500).map(lambda x: x / 100), min_size=2, max_size=9).map(np.array)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -10,20 +9,11 @@ from jaxtyping import Float64
 from numpy import ndarray
 from scipy import special, stats
 
+from sightline.statistics.interval import Interval
+
 MOST_ENUMERATED = 9
 """Seeds up to which each way to draw them again is counted, 24,310 for nine, instead of some drawn."""
 DRAWS = 20_000
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Where a mean difference lies with a stated confidence."""
-
-    low: float
-    high: float
-
-    def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high
 
 
 def t_interval(differences: Float64[ndarray, " seed"], *, confidence: float) -> Interval:

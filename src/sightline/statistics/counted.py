@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.statistics.interval import Interval
+
 CONFIDENCE = 0.95
 DRAWS = 1_000
 AT_ONCE = 50
 """Draws that are held in memory together."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Where the true value lies with `CONFIDENCE`."""
-
-    low: float
-    high: float
 
 
 def wilson(right: int, total: int, *, confidence: float = CONFIDENCE) -> Interval:

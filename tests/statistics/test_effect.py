@@ -8,8 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sightline.comparison import effect
-from sightline.comparison.effect import Interval, bca_interval, t_interval
+from sightline.statistics import effect
+from sightline.statistics.effect import bca_interval, t_interval
+from sightline.statistics.interval import Interval
 
 few = st.lists(st.floats(-5, 5).map(lambda x: round(x, 3)), min_size=2, max_size=9).map(np.array)
 

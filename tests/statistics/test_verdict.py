@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sightline.comparison.verdict import judged
+from sightline.statistics.verdict import judged
 
 POINT = 0.01
 

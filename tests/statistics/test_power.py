@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from sightline.comparison.chance import t_test
-from sightline.comparison.power import power, seeds_needed
+from sightline.statistics.chance import t_test
+from sightline.statistics.power import power, seeds_needed
 
 
 @pytest.mark.parametrize("effect", [0.0, 0.2, 0.5, 1.0, 2.0, 5.0])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return McNemar's exact p: how often chance alone would divide the pictures so unevenly or more.
@@ -25,20 +23,3 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
     total = only_first + only_second
     return min(1.0, 2 * float(bdtr(min(only_first, only_second), total, 0.5))) if total else 1.0
-
-
-def holm(chances: Sequence[float]) -> tuple[float, ...]:
-    """Return each p corrected for their number, so that a false alarm among all is no likelier than in one test.
-
-    With m of them in rising order p₁ ≤ … ≤ p_m:
-
-        p̃_i = max_{j ≤ i} min(1, (m − j + 1) · p_j)
-
-    Source: Holm, A simple sequentially rejective multiple test procedure (1979).
-    """
-    order = sorted(range(len(chances)), key=chances.__getitem__)
-    corrected, largest = [0.0] * len(chances), 0.0
-    for place, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(chances) - place) * chances[index]))
-        corrected[index] = largest
-    return tuple(corrected)

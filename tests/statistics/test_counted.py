@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from sightline.report.intervals import Interval, balanced_accuracy, bootstrap, macro_f1, wilson
+from sightline.statistics.counted import balanced_accuracy, bootstrap, macro_f1, wilson
+from sightline.statistics.interval import Interval
 from sightline.training.metrics import measure
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from sightline.report.paired import holm, mcnemar
+from sightline.statistics.chance import holm
+from sightline.statistics.mcnemar import mcnemar
 
 
 @given(st.integers(0, 400), st.integers(0, 400))

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from sightline.comparison.chance import equivalence_test, holm, sign_flip_test, t_test
-from sightline.comparison.effect import Interval, bca_interval, t_interval
-from sightline.comparison.power import seeds_needed
+from sightline.statistics.chance import equivalence_test, holm, sign_flip_test, t_test
+from sightline.statistics.effect import bca_interval, t_interval
+from sightline.statistics.interval import Interval
+from sightline.statistics.power import seeds_needed
 
 CONFIDENCE = 0.95
 POWER = 0.8
