@@ -74,7 +74,8 @@ def _show(found: Bench) -> None:
 
 def _told(bought: Bought) -> str:
     maps = f" with {', '.join(map(str, bought.widths))} maps" if bought.widths else ""
-    return f"{bought.minutes:g} minutes: {bought.epochs:,}{maps}"
+    side = f" at {bought.side} px" if bought.side else ""
+    return f"{bought.minutes:g} minutes: {bought.epochs:,}{side}{maps}"
 
 
 def _columns(first: str, *others: str) -> list[Column]:

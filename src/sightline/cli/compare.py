@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,6 +89,7 @@ def command(
             out=place,
             url=database,
             workers=workers,
+            command=shlex.join(["sightline", *sys.argv[1:]]),
             progress=display.progress,
             told=shown.told,
         )
@@ -149,4 +152,7 @@ def _result(display: Display, found: Comparison, place: Path) -> None:
     display.result(table)
     for sentence in sentences(found):
         display.result(sentence)
+    from sightline.report.over_seeds import write
+
     display.result(f"Numbers: {place / NUMBERS}, {place / TABLE}")
+    display.result(f"Report:  {write(place)}")

@@ -34,6 +34,7 @@ def compare(
     out: Path,
     url: str | None = None,
     workers: int | None = None,
+    command: str = "",
     cache: Path | None = None,
     progress: Progress | None = None,
     told: Callable[[Sequence[Row], Plan, Crew], None] = lambda *_: None,
@@ -56,6 +57,7 @@ def compare(
         out: folder for the runs, the database, `trials.csv` and `comparison.json`.
         url: of a database that several machines share, as SQLAlchemy takes it; None for one in `out`.
         workers: trials at once, which share the processor's threads; None to measure what gets most done.
+        command: that makes the comparison again, for its page.
         cache: as for `train`.
         progress: told of reading and decoding.
         told: how far the trials are, a few times a second.
@@ -96,8 +98,16 @@ def compare(
         )
     finally:
         store.close()
-    names = tuple(arm.name for arm in plan.arms)
-    found = Comparison(directory.named(source), plan.side, names, plan.seeds, _named(rows, trials), margin)
+    found = Comparison(
+        source=directory.named(source),
+        side=plan.side,
+        arms=tuple(arm.name for arm in plan.arms),
+        seeds=plan.seeds,
+        rows=_named(rows, trials),
+        margin=margin,
+        choices=tuple(arm.choices for arm in plan.arms),
+        command=command,
+    )
     found.write(out)
     return found
 

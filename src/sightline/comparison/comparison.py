@@ -36,6 +36,10 @@ class Comparison:
     rows: tuple[Row, ...]
     margin: float | None = None
     """A difference in accuracy, 0 to 1, that does not matter; None where none was stated."""
+    choices: tuple[Mapping[str, str], ...] = ()
+    """Of each arm, field and value; empty where arms are recipes of their own."""
+    command: str = ""
+    """That makes it again, where it was made by one."""
 
     @property
     def base(self) -> str:
@@ -121,6 +125,11 @@ class Comparison:
             "arms": list(self.arms),
             "seeds": list(self.seeds),
             "margin": self.margin,
+            "choices": [dict(each) for each in self.choices],
+            "command": self.command,
+            "sentences": sentences(self),
+            "measures": {name: {"says": m.says, "unit": m.unit, "factor": m.factor} for name, m in MEASURES.items()},
+            "values": {name: self.values(name) for name in MEASURES},
             "verdicts": {
                 measure: {arm: asdict(verdict) for arm, verdict in self.verdicts(measure).items()}
                 for measure in MEASURES

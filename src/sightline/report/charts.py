@@ -172,11 +172,98 @@ def together(lines: Sequence[Sequence[tuple[int, float]]], letters: Sequence[str
         _whole_numbers(axes)
         axes.set_xlabel("epoch")
         axes.set_title(label, fontsize=10, loc="left")
-        low, high = axes.get_ylim()
-        places = _apart([(value - low) / (high - low) for value, _, _ in ends])
-        for place, (_, letter, color) in zip(places, ends, strict=True):
-            axes.text(1.015, place, letter, color=color, transform=axes.transAxes, va="center", fontweight="bold")
+        _letters_at_the_edge(axes, ends)
         return for_page(_svg(figure))
+
+
+def forest(rows: Sequence[tuple[str, float, float, float]], label: str) -> str:
+    """Return a forest plot as SVG: for each letter a mean and the interval around it, beside a line at no difference.
+
+    Args:
+        rows: letter, mean, low and high, from above.
+        label: what is drawn.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 0.9 + 0.32 * len(rows)), layout="constrained")
+        axes = figure.subplots()
+        axes.axvline(0.0, color=INK, linewidth=0.8, linestyle=":")
+        for place, (letter, mean, low, high) in enumerate(reversed(rows)):
+            axes.plot([low, high], [place, place], color=TRAINING, linewidth=1.6)
+            axes.plot([mean], [place], color=TRAINING, marker="s", markersize=5)
+            axes.text(-0.03, place, letter, transform=axes.get_yaxis_transform(), ha="right", va="center", color=INK)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        axes.set_title(label, fontsize=10, loc="left")
+        return for_page(_svg(figure))
+
+
+def bands(arms: Sequence[Mapping[int, Sequence[float]]], letters: Sequence[str], label: str) -> str:
+    """Return curves over epochs as SVG: of each arm the mean over its seeds, and a band from the lowest to the highest.
+
+    Args:
+        arms: of each, epochs and the values of its seeds; empty where it has none.
+        letters: that stand for the arms.
+        label: what is drawn.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({**STYLE, "lines.scale_dashes": True}):
+        figure = Figure(figsize=(4.6, 3.4), layout="constrained")
+        axes = figure.subplots()
+        ends = []
+        for arm, letter, look in zip(arms, letters, looks(len(arms)), strict=True):
+            known = {e: [v for v in values if abs(v) <= LARGEST_LOSS] for e, values in sorted(arm.items())}
+            epochs = [epoch for epoch, values in known.items() if values]
+            if not epochs:
+                continue
+            means = [sum(known[epoch]) / len(known[epoch]) for epoch in epochs]
+            (line,) = axes.plot(epochs, means, color=look.stand_in, marker="o" if len(epochs) == 1 else "")
+            if look.lengths:
+                line.set_dashes(list(look.lengths))
+            low, high = ([edge(known[epoch]) for epoch in epochs] for edge in (min, max))
+            axes.fill_between(epochs, low, high, color=look.stand_in, alpha=0.18, linewidth=0)
+            ends.append((means[-1], letter, look.stand_in))
+        _whole_numbers(axes)
+        axes.set_xlabel("epoch")
+        axes.set_title(label, fontsize=10, loc="left")
+        _letters_at_the_edge(axes, ends)
+        return for_page(_svg(figure))
+
+
+def scatter(points: Sequence[tuple[str, float, float]], across: str, up: str) -> str:
+    """Return letters at their places as SVG.
+
+    Args:
+        points: letter, and its place across and up.
+        across: what goes across.
+        up: what goes up.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 3.4), layout="constrained")
+        axes = figure.subplots()
+        for (letter, x, y), look in zip(points, looks(len(points)), strict=True):
+            axes.plot([x], [y], color=look.stand_in, marker="o", linestyle="")
+            axes.annotate(letter, (x, y), (5, 4), textcoords="offset points", color=look.stand_in, fontweight="bold")
+        axes.margins(0.15)
+        axes.set_xlabel(across)
+        axes.set_title(up, fontsize=10, loc="left")
+        return for_page(_svg(figure))
+
+
+def _letters_at_the_edge(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Write letters where their lines end, given value, letter and color."""
+    low, high = axes.get_ylim()
+    places = _apart([(value - low) / (high - low) for value, _, _ in ends])
+    for place, (_, letter, color) in zip(places, ends, strict=True):
+        axes.text(1.015, place, letter, color=color, transform=axes.transAxes, va="center", fontweight="bold")
 
 
 def _apart(places: Sequence[float]) -> list[float]:

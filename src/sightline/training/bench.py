@@ -67,8 +67,10 @@ class Bought:
     minutes: float
     epochs: int
     """0 where not even one fits."""
+    side: int | None
+    """Pixels that pictures are brought to, where they follow from the budget."""
     widths: tuple[int, ...] | None
-    """Maps of its stages, where they follow from the budget."""
+    """Maps of its stages, where they do."""
 
 
 @dataclass(frozen=True)
@@ -239,14 +241,14 @@ def _bought(
 ) -> Bought:
     """Return what a budget comes to, with the seconds for a picture of the recipe's own network and of other parts."""
     asked = apply_overrides(recipe, {"training.epochs": "auto", "training.time_budget_minutes": minutes})
-    resolved = resolve(asked, prepared.facts, prepared.machine, decoder=data.best_decoder())
-    resolved = affordable(resolved, prepared.facts, peak=peak)
-    network, measured = resolved.recipe.network, prepared.resolved.recipe.network
-    widths, training, judging = None, resolved.recipe.training, others["predict"]
-    if isinstance(network, Swift) and isinstance(measured, Swift):
-        widths, count = settled(network.widths), partial(operations, prepared.resolved.recipe, prepared.facts.classes)
-        share = count(widths) / count(settled(measured.widths))
-        own, judging = own * share, judging * share
+    again = partial(resolve, facts=prepared.facts, machine=prepared.machine, decoder=data.best_decoder())
+    resolved = affordable(again(asked), prepared.facts, again=again, peak=peak)
+    network, training, measured = resolved.recipe.network, resolved.recipe.training, prepared.resolved.recipe
+    widths = settled(network.widths) if isinstance(network, Swift) else None
+    side = pair(resolved.recipe.data.image_size)[0] if "data.image_size" in resolved.reasons else None
+    # By arithmetic: pictures of that size are not there, and timing each network would take too long.
+    share = operations(resolved.recipe, prepared.facts.classes) / operations(measured, prepared.facts.classes)
+    own, judging = own * share, others["predict"] * share
     split, batch = prepared.split, settled(training.batch_size)
     try:
         epochs = epochs_within(
@@ -260,4 +262,4 @@ def _bought(
         )
     except RecipeError:
         epochs = 0
-    return Bought(minutes, epochs, widths)
+    return Bought(minutes, epochs, side, widths)

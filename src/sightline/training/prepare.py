@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,14 +131,14 @@ def survey(
             "validation, so that nothing could ever stop it. Hold something out: --set data.validation_fraction=0.1"
         )
     require_validation(recipe, len(split.validation))
-    resolved = resolve(
-        recipe,
-        facts,
-        device,
+    again = partial(
+        resolve,
+        facts=facts,
+        machine=device,
         decoder=data.best_decoder(),
         source=weights.facts if weights is not None else None,
     )
-    resolved = affordable(resolved, facts)
+    resolved = affordable(again(recipe), facts, again=again)
     return Survey(directory.place_of(source), str(folder), catalogue, split, facts, device, resolved, weights)
 
 

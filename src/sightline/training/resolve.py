@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from sightline.errors import RecipeError
 from sightline.network import scheme_for
 from sightline.network.activation import GAINS
 from sightline.network.swift import RESIDUAL
-from sightline.recipe import Recipe, policies
+from sightline.recipe import Recipe, apply_overrides, policies
 from sightline.recipe.augmentation import Augmentation
 from sightline.recipe.facts import DataFacts, Machine, SourceFacts
 from sightline.recipe.impossible import gray_refuses
@@ -36,6 +36,8 @@ PASSES_OF_MUON, PASSES_OF_DEEP = 500_000, 1_100_000
 CACHED_PICTURES = 128
 LARGEST_OF_SWIFT = 40
 """Pixels of a side up to which swift, which is for small pictures, is chosen by itself."""
+LARGEST_OF_FOUR_STAGES = 96
+"""Pixels of a side from which on the automatic vgg has a fifth stage, so that its last layers see all of a picture."""
 LARGEST_STORED = 2.0
 """Times the side that the network sees, at which pictures are kept for crops at most."""
 
@@ -113,6 +115,19 @@ def with_course(resolved: Resolved, replanned: Sequence[tuple[int, int]], reason
     fields["training"]["replanned"] = [list(each) for each in replanned]
     reasons = {**resolved.reasons, "training.replanned": reason}
     return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
+
+
+def with_image_size(resolved: Resolved, side: int, reason: str, *, again: Callable[[Recipe], Resolved]) -> Resolved:
+    """Return what a recipe comes to with pictures of another size, which other choices may follow.
+
+    Args:
+        resolved: with a size that was chosen automatically.
+        side: in pixels.
+        reason: why.
+        again: resolves a recipe on the same pictures and machine.
+    """
+    found = again(apply_overrides(resolved.asked, {"data.image_size": side}))
+    return replace(found, asked=resolved.asked, reasons={"data.image_size": reason, **found.reasons})
 
 
 def with_widths(resolved: Resolved, widths: tuple[int, ...], reason: str) -> Resolved:
@@ -305,8 +320,10 @@ def _architecture(side: int, machine: Machine, *, normalized: bool) -> tuple[dic
         widths, convolutions = (32, 64, 128), (1, 2, 2)
     elif side <= LARGEST_OF_SWIFT and normalized:
         return {"name": "swift"}, f"the most accurate of the quick networks on {machine.device} at {side} px"
-    else:
+    elif side <= LARGEST_OF_FOUR_STAGES:
         widths, convolutions = (16, 32, 64, 128), (1, 1, 2, 2)
+    else:
+        widths, convolutions = (16, 32, 64, 128, 256), (1, 1, 2, 2, 2)
     return {"name": "vgg", "widths": widths, "convolutions": convolutions, "hidden": ()}, (
         f"the best of the quick networks on {machine.device} at {side} px"
     )

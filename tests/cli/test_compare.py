@@ -1,0 +1,66 @@
+"""`sightline compare` as a user runs it."""
+
+import csv
+import json
+
+import pytest
+from command_line import fails, sightline
+
+SMALL = (
+    "--set", "network=lenet", "--set", "network.width=0.5", "--set", "training.epochs=1", "--set", "augmentation=none",
+    "--set", "data.training_per_class=20", "--workers", 2,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compared")
+    vary = ("--vary", "network.activation=sigmoid,relu")
+    return folder, sightline("compare", "digits", *SMALL, *vary, "--seeds", 2, cwd=folder)
+
+
+def test_it_shows_a_table_a_sentence_and_where_the_rest_is(compared):
+    folder, done = compared
+    assert done.returncode == 0, done.stderr
+    place = folder / "runs" / "digits-compare"
+    for words in ("activation=sigmoid", "activation=relu", "against activation=sigmoid", "95 % interval", "2 at once"):
+        assert words in done.stdout
+    for name in ("comparison.json", "trials.csv", "comparison.html"):
+        assert (place / name).is_file()
+    told = json.loads((place / "comparison.json").read_text())
+    assert told["command"].startswith("sightline compare digits")
+    assert told["sentences"][0] in done.stdout
+
+
+def test_once_more_it_trains_nothing_and_says_so(compared):
+    folder, first = compared
+    again = sightline(
+        "compare", "digits", *SMALL, "--vary", "network.activation=sigmoid,relu", "--seeds", 2, cwd=folder
+    )
+    assert again.returncode == 0, again.stderr
+    assert "4 of them there already" in again.stdout
+    assert again.stdout.splitlines()[-6:] == first.stdout.splitlines()[-6:]
+
+
+def test_recipes_of_files_are_held_against_each_other(tmp_path):
+    for name, rate in (("slow", 0.001), ("quick", 0.01)):
+        (tmp_path / f"{name}.toml").write_text(f'[optimizer]\nname = "adam"\nlearning_rate = {rate}\n')
+    done = sightline(
+        "compare", "digits", *SMALL, "--recipe", "slow.toml", "--against", "quick.toml", "--seeds", 2, "--out", "c",
+        "--margin", 50, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "c" / "trials.csv").open() as file:
+        assert {row["arm"] for row in csv.DictReader(file)} == {"slow.toml", "quick.toml"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ((), 2, "name what to compare"),
+        (("--vary", "optimizer=sgd,adm", "--vary", "netwrk=lenet"), 2, "adm"),
+        (("--vary", "optimizer=sgd,adam", "--seeds", 1), 2, "found 1, wanted two at least"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_clear_sentence(tmp_path, arguments, code, says):
+    fails(sightline("compare", "digits", *arguments, cwd=tmp_path), code, says)

@@ -1,0 +1,96 @@
+"""The page of a comparison says what its numbers say, and escapes every name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from read_page import Page
+
+from sightline.comparison.comparison import Comparison
+from sightline.comparison.store import Row, Trial
+from sightline.errors import DataError
+from sightline.report.over_seeds import NUMBERS, write
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+def row(arm: str, seed: int, accuracy: float | None, *, findings: tuple[str, ...] = ()) -> Row:
+    trial = Trial(f"{arm}-{seed}"[:32], arm, seed, "")
+    if accuracy is None:
+        return Row(trial, "failed", 1, f"the loss is nan {SCRIPT}", {})
+    side = {
+        "images": 100, "accuracy": accuracy, "balanced_accuracy": accuracy, "macro_f1": accuracy, "loss": 1 - accuracy,
+        "worst_class": accuracy - 0.1, "calibration": None,
+    }  # fmt: skip
+    curve = [
+        {"epoch": epoch, "training_loss": 1.0, "accuracy": accuracy * epoch / 3, "loss": 2.0 / epoch}
+        for epoch in (1, 2, 3)
+    ]
+    result = {"sides": {"test": side}, "seconds": 10.0 + seed, "curve": curve, "findings": list(findings)}
+    return Row(trial, "done", 1, "", result)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    chance = np.random.default_rng(0)
+    arms = [f"activation={a}, optimizer={o}" for a in ("sigmoid", "relu") for o in ("sgd", "adam")]
+    rows = [
+        row(
+            arm, seed, 0.7 + 0.05 * place + float(chance.normal(0, 0.004)), findings=("saturated",) if place < 2 else ()
+        )
+        for seed in range(5)
+        for place, arm in enumerate(arms)
+    ]
+    rows += [row(SCRIPT, seed, None) for seed in range(5)]
+    choices = [{"network.activation": a, "optimizer": o} for a in ("sigmoid", "relu") for o in ("sgd", "adam")]
+    found = Comparison(
+        source=f"photos {SCRIPT}",
+        side="test",
+        arms=(*arms, SCRIPT),
+        seeds=tuple(range(5)),
+        rows=tuple(rows),
+        margin=0.005,
+        choices=(*choices, {"network.activation": "relu", "optimizer": SCRIPT}),
+        command=f"sightline compare photos {SCRIPT}",
+    )
+    found.write(tmp_path)
+    return tmp_path
+
+
+def test_the_page_says_what_was_found(folder: Path) -> None:
+    place = write(folder)
+    text = place.read_text(encoding="utf-8")
+    told = json.loads((folder / NUMBERS).read_text())
+    assert SCRIPT not in text
+    said = " ".join(Page(text).texts)
+    assert len(told["sentences"]) == 4
+    verdict = told["verdicts"]["accuracy"]["activation=relu, optimizer=adam"]
+    assert verdict["says"] == "better"
+    assert f"{verdict['mean']:+.2f}" in text
+    assert "in every seed" in text
+    assert "saturated" in text
+    assert said.count("which the others are held against") == 1
+    assert "sightline compare photos" in said
+
+
+def test_the_grid_has_the_mean_of_each_combination(folder: Path) -> None:
+    told = json.loads((folder / NUMBERS).read_text())
+    text = write(folder).read_text(encoding="utf-8")
+    for values in told["values"]["accuracy"].values():
+        if values:
+            assert f"<td>{np.mean(list(values.values())):.2f}</td>" in text
+
+
+def test_the_page_is_the_same_each_time(folder: Path) -> None:
+    assert write(folder).read_bytes() == write(folder).read_bytes()
+
+
+def test_without_numbers_it_says_how_to_make_them(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="sightline compare"):
+        write(tmp_path)
+    (tmp_path / NUMBERS).write_text("{}")
+    with pytest.raises(DataError, match=r"comparison\.json"):
+        write(tmp_path)
