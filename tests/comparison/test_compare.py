@@ -121,6 +121,38 @@ def test_an_arm_that_fails_is_reported_and_the_others_are_compared(digits, tmp_p
     assert "in every seed" in said
 
 
+def test_each_arm_has_the_best_of_its_own_rates(digits, tmp_path) -> None:
+    found = sightline.compare(
+        digits, SMALL, vary=["optimizer=sgd,adam"], seeds=2, tune_rate=True, out=tmp_path, workers=2,
+        cache=tmp_path / "cache",
+    )  # fmt: skip
+    told = json.loads((tmp_path / "comparison.json").read_text())
+    for row in found.rows:
+        search = found.searches[row.trial.arm]
+        recipe = Run(tmp_path / "runs" / row.trial.digest).recipe()
+        assert recipe.optimizer.learning_rate == search.rate
+        assert search.tried[search.rate] == max(each for each in search.tried.values() if each is not None)
+        assert told["rates"][row.trial.arm]["rate"] == search.rate
+    usual = {"sgd": 0.05, "adam": 0.0015}  # at a batch of 32
+    for arm, search in found.searches.items():
+        assert sorted(search.tried) == pytest.approx(
+            [f * usual[arm.split("=")[1]] for f in (0.1, 0.3, 1, 3, 10)], rel=1e-2
+        )
+    assert len(list((tmp_path / "runs").iterdir())) == 2 * 5 + 2 * 2
+
+
+def test_rates_are_not_searched_for_and_compared_at_once(digits, tmp_path) -> None:
+    with pytest.raises(RecipeError, match="leave one of the two out"):
+        sightline.compare(
+            digits, SMALL, vary=["optimizer.learning_rate=0.1,0.2"], seeds=2, tune_rate=True, out=tmp_path, workers=1
+        )
+    with pytest.raises(DataError, match="none are held out"):
+        sightline.compare(
+            digits, {**SMALL, "data.validation_fraction": 0.0}, vary=VARY, seeds=2, tune_rate=True, out=tmp_path / "b",
+            workers=1,
+        )  # fmt: skip
+
+
 def test_workers_that_are_killed_leave_the_same_bits(compared, digits, tmp_path) -> None:
     wanted = bits(compared[1])
     over = threading.Event()

@@ -66,7 +66,10 @@ def test_the_page_says_what_was_found(folder: Path) -> None:
     told = json.loads((folder / NUMBERS).read_text())
     assert SCRIPT not in text
     said = " ".join(Page(text).texts)
-    assert len(told["sentences"]) == 4
+    assert told["sentences"][0].startswith(
+        "Of 4 recipes, activation=relu, optimizer=adam has the best mean accuracy: 85."
+    )
+    assert len(told["sentences"]) == 5
     verdict = told["verdicts"]["accuracy"]["activation=relu, optimizer=adam"]
     assert verdict["says"] == "better"
     assert f"{verdict['mean']:+.2f}" in text

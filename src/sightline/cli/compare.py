@@ -39,6 +39,9 @@ EVERY = 10.0
 @click.option(
     "--margin", type=click.FloatRange(min=0, min_open=True), help="Points of accuracy that do not matter to you."
 )
+@click.option(
+    "--tune-rate", is_flag=True, help="Give each arm the best of five learning rates around its own, by validation."
+)
 @click.option("--out", metavar="DIR", help="Folder of the comparison. Default: runs/SOURCE-compare.")
 @click.option("--database", metavar="URL", help="A database that several machines share. Default: a file in --out.")
 @click.option(
@@ -54,6 +57,7 @@ def command(
     one_at_a_time: bool,
     seeds: int,
     margin: float | None,
+    tune_rate: bool,
     out: str | None,
     database: str | None,
     workers: int | None,
@@ -86,6 +90,7 @@ def command(
             one_at_a_time=one_at_a_time,
             seeds=seeds,
             margin=None if margin is None else margin / 100.0,
+            tune_rate=tune_rate,
             out=place,
             url=database,
             workers=workers,
@@ -101,15 +106,15 @@ class _Shown:
 
     def __init__(self, display: Display) -> None:
         self._display = display
-        self._done = -1
-        self._begun = self._last = time.monotonic()
-        self._before = 0
+        self._plan: Plan | None = None
+        self._done = self._before = 0
+        self._begun = time.monotonic()
 
     def told(self, rows: Sequence[Row], plan: Plan, crew: Crew) -> None:
         """Take how far they are."""
         over = [row for row in rows if row.state in ("done", "failed")]
-        if self._done < 0:
-            self._before = len(over)
+        if plan is not self._plan:  # the search for rates has one of its own
+            self._plan, self._before, self._begun = plan, len(over), time.monotonic()
             self._display.line(
                 f"{len(plan.arms)} arms, {len(plan.seeds)} seeds: {len(rows):,} trainings, {len(over):,} of them there "
                 f"already; {crew.workers} at once, {crew.threads} threads each"

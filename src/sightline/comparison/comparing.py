@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sightline.comparison import rates
 from sightline.comparison.arms import Arm, of_files, varied
 from sightline.comparison.at_once import Crew, crew
 from sightline.comparison.comparison import Comparison
@@ -31,6 +32,7 @@ def compare(
     one_at_a_time: bool = False,
     seeds: int | Sequence[int] = SEEDS,
     margin: float | None = None,
+    tune_rate: bool = False,
     out: Path,
     url: str | None = None,
     workers: int | None = None,
@@ -54,6 +56,8 @@ def compare(
         one_at_a_time: of `vary`, not every combination, but one change at a time from the first values.
         seeds: how many, 0, 1, …; or which.
         margin: a difference in accuracy that does not matter, 0 to 1, so that arms can be called equivalent.
+        tune_rate: give each arm the best of five learning rates around its own, by validation accuracy with a seed that
+            is not among those compared.
         out: folder for the runs, the database, `trials.csv` and `comparison.json`.
         url: of a database that several machines share, as SQLAlchemy takes it; None for one in `out`.
         workers: trials at once, which share the processor's threads; None to measure what gets most done.
@@ -82,20 +86,30 @@ def compare(
         store.open(plan.about, ())
         prepare(plan.surveyed, cache=cache, progress=progress)  # once, before several would decode the same pictures
         chosen = _crew(store, source, plan, workers, cache)
-        trials = plan.trials(chosen.threads)
-        store.open(plan.about, trials)
-        digests = [trial.digest for trial in trials]
-        store.try_again(digests)
-        rows = carry_out(
-            store,
-            place,
-            source,
-            out / RUNS,
-            digests,
-            workers=chosen.workers,
-            cache=cache,
-            told=lambda rows: told(rows, plan, chosen),
-        )
+
+        def carried_out(part: Plan) -> tuple[Row, ...]:
+            trials = part.trials(chosen.threads)
+            store.open(plan.about, trials)
+            digests = [trial.digest for trial in trials]
+            store.try_again(digests)
+            rows = carry_out(
+                store,
+                place,
+                source,
+                out / RUNS,
+                digests,
+                workers=chosen.workers,
+                cache=cache,
+                told=lambda rows: told(rows, part, chosen),
+            )
+            return _named(rows, trials)
+
+        searches: dict[str, rates.Search] = {}
+        if tune_rate:
+            tried = rates.searched(plan)
+            every = replace(plan, arms=tuple(arm for arms in tried.values() for arm in arms), seeds=(rates.SEED,))
+            plan, searches = rates.chosen(plan, tried, carried_out(every))
+        rows = carried_out(plan)
     finally:
         store.close()
     found = Comparison(
@@ -103,10 +117,11 @@ def compare(
         side=plan.side,
         arms=tuple(arm.name for arm in plan.arms),
         seeds=plan.seeds,
-        rows=_named(rows, trials),
+        rows=rows,
         margin=margin,
         choices=tuple(arm.choices for arm in plan.arms),
         command=command,
+        searches=searches,
     )
     found.write(out)
     return found

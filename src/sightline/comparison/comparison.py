@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from sightline.comparison.measures import MEASURES
+from sightline.comparison.rates import Search
 from sightline.comparison.store import Row
 from sightline.errors import DataError
 from sightline.statistics.verdict import Verdict, judged
 from sightline.writing import write_whole
 
 TABLE, NUMBERS = "trials.csv", "comparison.json"
+PAIR = 2
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Comparison:
     """Of each arm, field and value; empty where arms are recipes of their own."""
     command: str = ""
     """That makes it again, where it was made by one."""
+    searches: Mapping[str, Search] = field(default_factory=dict)
+    """How each arm came to its learning rate, where it was searched for."""
 
     @property
     def base(self) -> str:
@@ -127,6 +131,7 @@ class Comparison:
             "margin": self.margin,
             "choices": [dict(each) for each in self.choices],
             "command": self.command,
+            "rates": {arm: _rate(search) for arm, search in self.searches.items()},
             "sentences": sentences(self),
             "measures": {name: {"says": m.says, "unit": m.unit, "factor": m.factor} for name, m in MEASURES.items()},
             "values": {name: self.values(name) for name in MEASURES},
@@ -148,14 +153,32 @@ class Comparison:
         }
 
 
+def _rate(search: Search) -> dict[str, Any]:
+    tried = {f"{rate:g}": accuracy for rate, accuracy in search.tried.items()}
+    return {"rate": search.rate, "at_the_edge": search.at_the_edge, "tried": tried}
+
+
 def sentences(comparison: Comparison, measure: str = "accuracy") -> list[str]:
-    """Return what was found, a sentence for each other arm, and one for each arm that failed."""
+    """Return what was found: which of several arms comes first, each other arm against the base, and what failed."""
     chosen, verdicts = MEASURES[measure], comparison.verdicts(measure)
     unit = f" {chosen.unit}" if chosen.unit else ""
-    found = [_sentence(comparison.base, arm, verdict, chosen.says, unit) for arm, verdict in verdicts.items()]
+    found = []
+    means = {arm: summary(values)[0] for arm, values in comparison.values(measure).items() if values}
+    if len(means) > PAIR:
+        first = (max if chosen.higher_is_better else min)(means, key=means.__getitem__)
+        shown = "%" if chosen.unit == "points" else chosen.unit
+        found.append(f"Of {len(means)} recipes, {first} has the best mean {chosen.says}: {means[first]:.2f} {shown}.")
+    found += [_sentence(comparison.base, arm, verdict, chosen.says, unit) for arm, verdict in verdicts.items()]
     for arm, seeds in comparison.failed().items():
         where = "in every seed" if len(seeds) == len(comparison.seeds) else f"with seed {_listed(list(seeds))}"
         found.append(f"{arm} failed {where}: {next(iter(seeds.values()))}")
+    if comparison.searches:
+        found.append("Each arm has the best of its own learning rates, from a search of the same size for all.")
+    found += [
+        f"{arm}: the best rate, {search.rate:g}, is at the edge of what was tried, and a better one may lie beyond."
+        for arm, search in comparison.searches.items()
+        if search.at_the_edge
+    ]
     return found
 
 

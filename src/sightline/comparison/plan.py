@@ -87,7 +87,7 @@ def planned(source: Any, arms: Sequence[Arm], seeds: Sequence[int], *, progress:
     mistakes = []
     for arm in arms:
         try:
-            digest = digest_of(_resolved(arm.recipe, surveyed))
+            digest = digest_of(resolved_on(arm.recipe, surveyed))
         except RecipeError as error:
             mistakes.append(f"{arm.name}: {error}")
             continue
@@ -99,7 +99,7 @@ def planned(source: Any, arms: Sequence[Arm], seeds: Sequence[int], *, progress:
     return Plan(surveyed, tuple(arms), tuple(dict.fromkeys(seeds)))
 
 
-def _resolved(recipe: Recipe, surveyed: Survey) -> Recipe:
+def resolved_on(recipe: Recipe, surveyed: Survey) -> Recipe:
     """Return what a recipe comes to on the pictures; of one that begins from weights, what was asked for."""
     if recipe.transfer.weights:
         return recipe
