@@ -42,6 +42,7 @@ EVERY = 10.0
 @click.option(
     "--tune-rate", is_flag=True, help="Give each arm the best of five learning rates around its own, by validation."
 )
+@click.option("--stop-early", is_flag=True, help="Train no more seeds of an arm that is decided.")
 @click.option("--out", metavar="DIR", help="Folder of the comparison. Default: runs/SOURCE-compare.")
 @click.option("--database", metavar="URL", help="A database that several machines share. Default: a file in --out.")
 @click.option(
@@ -58,6 +59,7 @@ def command(
     seeds: int,
     margin: float | None,
     tune_rate: bool,
+    stop_early: bool,
     out: str | None,
     database: str | None,
     workers: int | None,
@@ -91,6 +93,7 @@ def command(
             seeds=seeds,
             margin=None if margin is None else margin / 100.0,
             tune_rate=tune_rate,
+            stop_early=stop_early,
             out=place,
             url=database,
             workers=workers,

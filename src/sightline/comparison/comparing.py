@@ -14,6 +14,7 @@ from sightline.comparison.comparison import Comparison
 from sightline.comparison.coordinator import carry_out
 from sightline.comparison.plan import Plan, planned
 from sightline.comparison.store import Row, Store, Trial, url_in
+from sightline.comparison.waves import in_waves
 from sightline.data import Progress
 from sightline.errors import OutputError
 from sightline.recipe import Recipe, apply_overrides
@@ -33,6 +34,7 @@ def compare(
     seeds: int | Sequence[int] = SEEDS,
     margin: float | None = None,
     tune_rate: bool = False,
+    stop_early: bool = False,
     out: Path,
     url: str | None = None,
     workers: int | None = None,
@@ -58,6 +60,7 @@ def compare(
         margin: a difference in accuracy that does not matter, 0 to 1, so that arms can be called equivalent.
         tune_rate: give each arm the best of five learning rates around its own, by validation accuracy with a seed that
             is not among those compared.
+        stop_early: train seeds one after the other, and no more of an arm that is decided (`in_waves`).
         out: folder for the runs, the database, `trials.csv` and `comparison.json`.
         url: of a database that several machines share, as SQLAlchemy takes it; None for one in `out`.
         workers: trials at once, which share the processor's threads; None to measure what gets most done.
@@ -109,7 +112,12 @@ def compare(
             tried = rates.searched(plan)
             every = replace(plan, arms=tuple(arm for arms in tried.values() for arm in arms), seeds=(rates.SEED,))
             plan, searches = rates.chosen(plan, tried, carried_out(every))
-        rows = carried_out(plan)
+        levels: dict[str, float] = {}
+        rows: Sequence[Row]
+        if stop_early:
+            rows, levels = in_waves(plan, carried_out)
+        else:
+            rows = carried_out(plan)
     finally:
         store.close()
     found = Comparison(
@@ -117,11 +125,12 @@ def compare(
         side=plan.side,
         arms=tuple(arm.name for arm in plan.arms),
         seeds=plan.seeds,
-        rows=rows,
+        rows=tuple(rows),
         margin=margin,
         choices=tuple(arm.choices for arm in plan.arms),
         command=command,
         searches=searches,
+        levels=levels,
     )
     found.write(out)
     return found

@@ -42,6 +42,8 @@ class Comparison:
     """Of each arm, field and value; empty where arms are recipes of their own."""
     command: str = ""
     """That makes it again, where it was made by one."""
+    levels: Mapping[str, float] = field(default_factory=dict)
+    """What the p-value of each arm had to undercut when its trainings ended; empty where all seeds were trained."""
     searches: Mapping[str, Search] = field(default_factory=dict)
     """How each arm came to its learning rate, where it was searched for."""
 
@@ -84,7 +86,10 @@ class Comparison:
         differences = self.differences(measure)
         chosen = MEASURES[measure]
         margin = None if self.margin is None or measure != "accuracy" else chosen.factor * self.margin
-        found = judged(list(differences.values()), margin=margin, higher_is_better=chosen.higher_is_better)
+        levels = [self.levels[arm] for arm in differences] if self.levels and measure == "accuracy" else None
+        found = judged(
+            list(differences.values()), margin=margin, higher_is_better=chosen.higher_is_better, levels=levels
+        )
         return dict(zip(differences, found, strict=True))
 
     def failed(self) -> dict[str, dict[int, str]]:
@@ -131,6 +136,7 @@ class Comparison:
             "margin": self.margin,
             "choices": [dict(each) for each in self.choices],
             "command": self.command,
+            "levels": dict(self.levels),
             "rates": {arm: _rate(search) for arm, search in self.searches.items()},
             "sentences": sentences(self),
             "measures": {name: {"says": m.says, "unit": m.unit, "factor": m.factor} for name, m in MEASURES.items()},
@@ -172,6 +178,11 @@ def sentences(comparison: Comparison, measure: str = "accuracy") -> list[str]:
     for arm, seeds in comparison.failed().items():
         where = "in every seed" if len(seeds) == len(comparison.seeds) else f"with seed {_listed(list(seeds))}"
         found.append(f"{arm} failed {where}: {next(iter(seeds.values()))}")
+    if comparison.levels:
+        found.append(
+            "Trainings of an arm ended once it was decided: at each look its p-value, not adjusted, was held against a "
+            "stricter level, so that all looks and arms together err in one comparison of twenty at most."
+        )
     if comparison.searches:
         found.append("Each arm has the best of its own learning rates, from a search of the same size for all.")
     found += [

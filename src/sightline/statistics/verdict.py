@@ -39,7 +39,7 @@ class Verdict:
     agree: bool
     """Whether both intervals say about the same."""
     p_value: float
-    """That the difference is chance, by Student's test, adjusted for the number of arms."""
+    """That the difference is chance, by Student's test, adjusted for the number of arms where there was one look."""
     sign_flip: float
     """The same by the signs alone, not adjusted."""
     equivalence: float | None
@@ -57,7 +57,11 @@ class Verdict:
 
 
 def judged(
-    differences: Sequence[Float64[ndarray, " seed"]], *, margin: float | None = None, higher_is_better: bool = True
+    differences: Sequence[Float64[ndarray, " seed"]],
+    *,
+    margin: float | None = None,
+    higher_is_better: bool = True,
+    levels: Sequence[float] | None = None,
 ) -> list[Verdict]:
     """Return the verdict on each of several arms against one.
 
@@ -69,17 +73,21 @@ def judged(
         differences: of each arm against the one, a number for each seed that both have; two at least.
         margin: a difference that does not matter, above 0; None where none was stated, and nothing is equivalent.
         higher_is_better: as of accuracy; not of a loss.
+        levels: of each arm, what its p-value, not adjusted, has to undercut at the look with which its trainings ended;
+            None where there was only one look.
     """
     level = 1.0 - CONFIDENCE
-    chance = holm([t_test(each) for each in differences])
+    single = [t_test(each) for each in differences]
+    chance = holm(single) if levels is None else single
     beyond: Sequence[float | None] = [None] * len(differences)
     if margin is not None:
         beyond = holm([equivalence_test(each, margin=margin) for each in differences])
     found = []
-    for each, p_value, apart in zip(differences, chance, beyond, strict=True):
+    allowed = [level] * len(differences) if levels is None else levels
+    for each, p_value, apart, undercut in zip(differences, chance, beyond, allowed, strict=True):
         mean, spread = float(each.mean()), float(each.std(ddof=1))
         says: Says = "undecided"
-        if p_value < level:
+        if p_value < undercut:
             says = "better" if (mean > 0.0) == higher_is_better else "worse"
         elif apart is not None and apart < level:
             says = "equivalent"
