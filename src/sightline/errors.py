@@ -40,10 +40,18 @@ class TrainingError(SightlineError):
     exit_code = 5
 
 
+class ChangedError(TrainingError):
+    """A training cannot go on to the same bits, as something it stands on is no longer as it was."""
+
+
 class OutputError(SightlineError):
     """A place that cannot be written to: read-only, full, or occupied by something else."""
 
     exit_code = 6
+
+
+class BusyError(OutputError):
+    """Another process is working there."""
 
 
 class VerificationError(SightlineError):

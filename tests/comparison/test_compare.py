@@ -17,11 +17,12 @@ import pytest
 from sklearn.datasets import load_digits
 
 import sightline
-from sightline.comparison import at_once
+from sightline.comparison import at_once, coordinator
 from sightline.comparison.at_once import Crew
 from sightline.comparison.plan import planned
-from sightline.errors import DataError, RecipeError
-from sightline.recipe import Recipe, apply_overrides
+from sightline.comparison.trained import trained
+from sightline.errors import DataError, RecipeError, TrainingError
+from sightline.recipe import Recipe, apply_overrides, from_toml
 from sightline.training import Run
 
 SMALL = {
@@ -75,11 +76,30 @@ def test_each_arm_has_each_seed_and_differences_are_paired(compared) -> None:
         assert recipe.network.activation == row.trial.arm.removeprefix("activation=")
 
 
-def test_arms_share_what_does_not_differ(compared) -> None:
-    """Split, order and initial weights: the first batch's loss of the same seed differs by the activation alone."""
+def test_arms_have_the_same_split(compared) -> None:
     found, out = compared
     catalogues = {(out / "runs" / row.trial.digest / "catalogue.csv").read_bytes() for row in found.rows}
     assert len(catalogues) == 1
+
+
+def test_a_trial_that_cannot_be_gone_on_with_is_trained_anew(compared, digits, tmp_path) -> None:
+    """Killed before its first checkpoint was there: the log has a step, and nothing to go on from."""
+    found, out = compared
+    row = found.rows[0]
+    before = out / "runs" / row.trial.digest
+    run = tmp_path / row.trial.digest
+    run.mkdir()
+    (run / "recipe.toml").write_bytes((before / "recipe.toml").read_bytes())
+    lines = (before / "events.jsonl").read_text().splitlines()
+    (run / "events.jsonl").write_text("\n".join([*lines[:1], json.dumps({"event": "weights", "weights": "x"})]) + "\n")
+    again = trained(digits, from_toml(row.trial.recipe), run, cache=tmp_path / "cache")
+    assert (again.path / "model.safetensors").read_bytes() == (before / "model.safetensors").read_bytes()
+
+
+def test_workers_that_never_begin_are_not_begun_for_ever(digits, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(coordinator, "work", os._exit)  # whose first argument is no number, so that it raises at once
+    with pytest.raises(TrainingError, match="ended before they began"):
+        sightline.compare(digits, SMALL, vary=VARY, seeds=2, out=tmp_path, workers=1, cache=tmp_path / "cache")
 
 
 def test_the_files_have_what_was_found(compared) -> None:
@@ -186,6 +206,8 @@ def test_workers_that_are_killed_leave_the_same_bits(compared, digits, tmp_path)
     ("seeds", "vary", "says"),
     [
         (1, VARY, "--seeds: found 1, wanted two at least"),
+        (2, ["training.seed=1,2"], "are the same training with seed 0"),
+        (2, ["data.test_fraction=0.2,0.3"], "has other test pictures"),
         (2, ["data.channels=auto,1"], "channels=auto and channels=1 come to the same training"),
         (2, ["network=lenet,swift", "training.smallest_size=1.0,0.5"], "lenet, whose dense layers know one"),
     ],

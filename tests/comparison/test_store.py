@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from sightline.comparison.store import MOST_ATTEMPTS, PATIENCE, STALE, Store, Trial, url_in
-from sightline.errors import DataError, OutputError
+from sightline.comparison.store import MOST_ATTEMPTS, PATIENCE, STALE, Store, Trial, shown, url_in
+from sightline.errors import DataError, OutputError, RecipeError
 
 TRIALS = [Trial(f"{number:032x}", "relu" if number % 2 else "sigmoid", number // 2, "") for number in range(8)]
+ALL = [trial.digest for trial in TRIALS]
 
 
 @pytest.fixture
@@ -33,13 +34,13 @@ def states(store: Store) -> list[str]:
 
 
 def test_trials_are_claimed_in_their_order_and_each_once(store: Store) -> None:
-    assert [store.claim("a" if number % 2 else "b") for number in range(8)] == TRIALS
-    assert store.claim("a") is None
+    assert [store.claim("a" if number % 2 else "b", ALL) for number in range(8)] == TRIALS
+    assert store.claim("a", ALL) is None
     assert states(store) == ["running"] * 8
 
 
 def test_what_came_out_is_kept(store: Store) -> None:
-    first, second = store.claim("a"), store.claim("b")
+    first, second = store.claim("a", ALL), store.claim("b", ALL)
     assert store.done(first.digest, "a", {"accuracy": 0.5})
     assert store.failed(second.digest, "b", "the loss is nan")
     done, failed, *_ = store.rows()
@@ -49,46 +50,75 @@ def test_what_came_out_is_kept(store: Store) -> None:
 
 
 def test_who_died_is_followed_and_counts_no_more(store: Store, clock: list[float]) -> None:
-    first = store.claim("a")
+    first = store.claim("a", ALL)
     clock[0] += STALE - 1
-    assert store.claim("b") == TRIALS[1]
+    assert store.claim("b", ALL) == TRIALS[1]
     clock[0] += 2
-    assert store.claim("b") == first
+    assert store.claim("b", ALL) == first
     assert not store.done(first.digest, "a", {"accuracy": 0.1})
     assert store.done(first.digest, "b", {"accuracy": 0.2})
     assert store.rows()[0].result == {"accuracy": 0.2}
 
 
 def test_a_sign_of_life_keeps_a_trial(store: Store, clock: list[float]) -> None:
-    store.claim("a")
+    store.claim("a", ALL)
     clock[0] += STALE - 1
     store.alive("a")
     clock[0] += STALE - 1
-    assert store.claim("b") == TRIALS[1]
+    assert store.claim("b", ALL) == TRIALS[1]
     assert store.free([TRIALS[0].digest]) == 0
     clock[0] += 2
     assert store.free([TRIALS[0].digest]) == 1
 
 
 def test_what_is_given_back_is_begun_again(store: Store) -> None:
-    store.claim("a")
-    store.give_back("a")
-    assert store.claim("b") == TRIALS[0]
+    store.claim("a", ALL)
+    store.give_back("a", died=True)
+    assert store.claim("b", ALL) == TRIALS[0]
+
+
+def test_only_what_is_wanted_is_claimed(store: Store) -> None:
+    assert store.claim("a", ALL[5:7]) == TRIALS[5]
+    assert store.claim("a", ALL[5:7]) == TRIALS[6]
+    assert store.claim("a", ALL[5:7]) is None
+
+
+def test_a_worker_that_was_ended_did_not_die_over_its_trial(store: Store) -> None:
+    for _ in range(2 * MOST_ATTEMPTS):
+        assert store.claim("a", ALL) == TRIALS[0]
+        assert store.give_back("a", died=False) == 1
+    assert store.give_back("a", died=False) == 0
+    for _ in range(MOST_ATTEMPTS - 1):
+        assert store.claim("a", ALL) == TRIALS[0]
+        store.give_back("a", died=True)
+    store.try_again(ALL)  # the next start counts anew
+    assert store.rows()[0].attempts == 0
+
+
+@pytest.mark.parametrize("url", ["no address", "nosuch://user@host/name"])
+def test_an_address_that_cannot_be_used_is_said_to_be_none(url: str) -> None:
+    with pytest.raises(RecipeError, match="--database"):
+        Store(url)
+
+
+def test_a_password_is_shown_to_nobody() -> None:
+    assert "secret" not in shown("postgresql://user:secret@host/name")
+    assert "host" in shown("postgresql://user:secret@host/name")
 
 
 def test_a_trial_over_which_workers_die_is_given_up(store: Store) -> None:
     for _ in range(MOST_ATTEMPTS):
-        assert store.claim("a") == TRIALS[0]
-        store.give_back("a")
-    assert store.claim("a") == TRIALS[1]
+        assert store.claim("a", ALL) == TRIALS[0]
+        store.give_back("a", died=True)
+    assert store.claim("a", ALL) == TRIALS[1]
     assert store.rows()[0].state == "failed"
     assert "died" in store.rows()[0].says
     store.try_again([TRIALS[0].digest])
-    assert store.claim("b") == TRIALS[0]
+    assert store.claim("b", ALL) == TRIALS[0]
 
 
 def test_opened_again_it_goes_on_and_takes_more(store: Store, tmp_path: Path) -> None:
-    store.done(store.claim("a").digest, "a", {})
+    store.done(store.claim("a", ALL).digest, "a", {})
     again = Store(url_in(tmp_path))
     more = Trial("f" * 32, "tanh", 0, "")
     again.open({"pictures": "abc"}, [*TRIALS, more])
@@ -124,20 +154,21 @@ def test_a_database_that_another_keeps_is_said_to_be_kept(store: Store, tmp_path
     with sqlite3.connect(tmp_path / "comparison.db", isolation_level=None) as connection:
         connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(OutputError, match="locked"):
-            Store(url_in(tmp_path)).claim("a")
+            Store(url_in(tmp_path)).claim("a", ALL)
 
 
 def test_of_many_at_once_each_trial_has_one(tmp_path: Path) -> None:
     """Eight threads with connections of their own, some of which lose their trials now and then."""
     trials = [Trial(f"{number:032x}", "relu", number, "") for number in range(60)]
     Store(url_in(tmp_path)).open({}, trials)
+    wanted = [trial.digest for trial in trials]
     taken: list[str] = []
 
     def work(name: str) -> None:
         chance, store = random.Random(name), Store(url_in(tmp_path))
-        while (trial := store.claim(name)) is not None:
+        while (trial := store.claim(name, wanted)) is not None:
             if chance.random() < 0.2:
-                store.give_back(name)
+                store.give_back(name, died=True)
             elif store.done(trial.digest, name, {"by": name}):
                 taken.append(trial.digest)
         store.close()

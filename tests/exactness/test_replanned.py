@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from sightline.recipe import read_recipe
+from sightline.errors import TrainingError
+from sightline.recipe import read_recipe, write_recipe
 from sightline.training import Replanned, directory, prepare, survey
 from sightline.training.budget import Costs
 from sightline.training.pace import Pace
@@ -60,8 +61,8 @@ def test_it_ends_earlier_with_the_end_of_its_schedule(slow):
     assert epochs[-1]["learning_rate"] < 0.1 * epochs[0]["learning_rate"]
     assert len(epochs) == decided[-1]["epochs"]
     recipe = read_recipe(path / directory.RECIPE)
-    assert recipe.training.replanned == tuple((line["step"], line["steps"]) for line in decided)
-    assert " times as long as what was measured" in (path / directory.RECIPE).read_text()
+    assert recipe.training.replanned == tuple((line["step"], line["steps"], planned) for line in decided)
+    assert "slower than what was measured" in (path / directory.RECIPE).read_text()
 
 
 def test_steps_that_are_given_back_are_taken(prepared_with, digits, exactly, tmp_path):
@@ -74,7 +75,7 @@ def test_steps_that_are_given_back_are_taken(prepared_with, digits, exactly, tmp
     session.pace.clock = lambda: step.step + 5.0 * min(max(step.step - 5, 0), 4)
     wanted = exactly.finish(session)
     decided = session.recipe.training.replanned
-    assert any(later > earlier for (_, earlier), (_, later) in pairwise(decided))
+    assert any(later > earlier for (_, earlier, _), (_, later, _) in pairwise(decided))
     again = prepare(survey(digits, read_recipe(tmp_path / "given back" / directory.RECIPE)))
     assert exactly.finish(exactly.begun(again, tmp_path / "again")).state == wanted.state
 
@@ -120,3 +121,16 @@ def test_killed_after_the_decision_and_before_a_checkpoint_it_takes_the_same_ste
     shutil.copy(path / directory.RECIPE, tmp_path / "killed")
     resume(tmp_path / "killed", digits)
     assert (tmp_path / "killed" / directory.EVENTS).read_bytes() == wanted.log
+    assert (tmp_path / "killed" / directory.MODEL).read_bytes() == wanted.model
+
+
+def test_what_was_decided_cannot_be_taken_back(slow, digits, exactly, tmp_path):
+    prepared, path, _ = slow
+    decided = read_recipe(path / directory.RECIPE).training.replanned[-1][0]
+    session = exactly.begun(prepared, tmp_path / "stopped")
+    paced(session, slow=5.0)
+    for _ in session.events(stop=lambda: session.state.step >= decided):
+        pass
+    write_recipe(tmp_path / "stopped" / directory.RECIPE, prepared.resolved.recipe, {})
+    with pytest.raises(TrainingError, match="decided about its steps"):
+        resume(tmp_path / "stopped", digits)

@@ -30,13 +30,14 @@ def test_it_begins_at_the_plans_first_step_and_ends_at_its_last(course: Course) 
     assert places[0] == 0.0 or course.steps == 1
     assert places[-1] == pytest.approx(course.planned_steps - 1)
     assert (np.diff(places) >= 0).all()
+    assert max(places) <= course.planned_steps - 1
     assert course.ends * course.steps_per_epoch >= course.steps > (course.ends - 1) * course.steps_per_epoch
 
 
 @given(courses())
 def test_what_was_decided_later_does_not_reach_back(course: Course) -> None:
     for number, (after, _) in enumerate(course.replanned):
-        earlier = Course(course.epochs, course.steps_per_epoch, course.replanned[:number])
+        earlier = Course(course.epochs, course.steps_per_epoch, course.as_written[:number])
         for step in range(after):
             assert course.planned_step(step) == earlier.planned_step(step)
 
@@ -65,22 +66,24 @@ def test_a_plan_that_was_kept_is_exact() -> None:
 
 
 def test_an_epoch_stands_where_its_first_step_does() -> None:
-    course = Course(10, 10, [(40, 70)])
+    course = Course(10, 10, [(40, 70, 100)])
     # 30 steps for the 60 that were left: the sixth epoch begins with step 50 of 40 … 69, a third of the way.
     assert course.planned_epoch(5) == 5.0
     assert course.planned_epoch(6) == pytest.approx(1 + (40 + 10 * 59 / 29) / 10)
     assert course.ends == 7
 
 
-@pytest.mark.parametrize("replanned", [[(100, 101)], [(5, 101)], [(5, 50), (60, 70)]])
+@pytest.mark.parametrize(
+    "replanned", [[(100, 101, 100)], [(5, 101, 100)], [(5, 50, 100), (60, 70, 100)], [(5, 50, 90)], [(5, 50, 110)]]
+)
 def test_one_that_does_not_fit_is_refused(replanned) -> None:
-    with pytest.raises(RecipeError, match=r"training\.replanned: found \[.*wanted a step before"):
+    with pytest.raises(RecipeError, match=r"training\.replanned: found \[.*this one has 100 steps"):
         Course(10, 10, replanned)
 
 
 def test_a_recipe_has_its_course() -> None:
     chosen = apply_overrides(
-        Recipe(), {"training.epochs": 4, "training.batch_size": 16, "training.replanned": [[3, 20]]}
+        Recipe(), {"training.epochs": 4, "training.batch_size": 16, "training.replanned": [[3, 20, 28]]}
     )
     found = course_of(chosen, 100)
     assert (found.epochs, found.steps_per_epoch, found.steps, found.planned_steps) == (4, 7, 20, 28)
@@ -88,7 +91,11 @@ def test_a_recipe_has_its_course() -> None:
 
 @pytest.mark.parametrize(
     ("replanned", "says"),
-    [([[5, 5]], r"wanted 0 < first number < second number"), ([[5, 9], [4, 8]], r"found \[4, 8\]; wanted 5 <")],
+    [
+        ([[5, 5, 9]], r"wanted 0 < first number < second number"),
+        ([[5, 9, 8]], r"second number ≤ third number"),
+        ([[5, 9, 9], [4, 8, 9]], r"found \[4, 8, 9\]; wanted 5 <"),
+    ],
 )
 def test_a_recipe_says_what_is_wrong_with_it(replanned, says) -> None:
     with pytest.raises(RecipeError, match=says):
@@ -97,4 +104,4 @@ def test_a_recipe_says_what_is_wrong_with_it(replanned, says) -> None:
 
 def test_it_needs_a_number_of_epochs() -> None:
     with pytest.raises(RecipeError, match="replanned with epochs auto"):
-        apply_overrides(Recipe(), {"training.replanned": [[5, 9]]})
+        apply_overrides(Recipe(), {"training.replanned": [[5, 9, 10]]})

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from sightline.comparison.plan import Plan
     from sightline.comparison.store import Row
 
-EVERY = 10.0
-"""Seconds between two lines of progress where there is no terminal."""
-
 
 @click.command("compare")
 @click.argument("source")
@@ -97,11 +94,19 @@ def command(
             out=place,
             url=database,
             workers=workers,
-            command=shlex.join(["sightline", *sys.argv[1:]]),
+            command=_command(database),
             progress=display.progress,
             told=shown.told,
         )
     _result(display, found, place)
+
+
+def _command(database: str | None) -> str:
+    """Return this command, for whoever may read the page: without a database's password."""
+    from sightline.comparison.store import shown
+
+    words = ["sightline", *sys.argv[1:]]
+    return shlex.join(words if database is None else [each.replace(database, shown(database)) for each in words])
 
 
 class _Shown:

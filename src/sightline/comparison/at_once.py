@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,8 +21,7 @@ from sightline.training.assembly import assemble
 
 SECONDS = 1.5
 WARM_UP = 2
-PATIENCE = 300.0
-"""Seconds in which a process has to be ready for its steps."""
+POLL = 0.5
 
 
 @dataclass(frozen=True)
@@ -60,25 +61,38 @@ def _pairs(threads: int) -> Iterator[tuple[int, int]]:
 def _together(source: Any, recipe: str, workers: int, threads: int, cache: Path | None) -> float:
     """Return the pictures a second of so many processes at once, together; 0 where one of them does not get ready."""
     context = multiprocessing.get_context("spawn")
-    barrier, speeds = context.Barrier(workers + 1), context.Queue()
+    ready, go, speeds = context.Queue(), context.Event(), context.Queue()
     processes = [
-        context.Process(target=_speed, args=(source, recipe, threads, cache, barrier, speeds), daemon=True)
+        context.Process(target=_speed, args=(source, recipe, threads, cache, ready, go, speeds), daemon=True)
         for _ in range(workers)
     ]
     for process in processes:
         process.start()
     try:
-        barrier.wait(PATIENCE)
-        return float(sum(speeds.get(timeout=PATIENCE) for _ in processes))
-    except Exception:  # memory was too small for so many, say
-        return 0.0
+        if len(_answers(ready, processes)) < workers:
+            return 0.0
+        go.set()
+        found = _answers(speeds, processes)
+        return sum(found) if len(found) == workers else 0.0
     finally:
         for process in processes:
             process.terminate()
             process.join()
 
 
-def _speed(source: Any, recipe: str, threads: int, cache: Path | None, barrier: Any, speeds: Any) -> None:
+def _answers(answers: Any, processes: Sequence[SpawnProcess]) -> list[float]:
+    """Return an answer of each process; fewer where one ended without, since memory was too small for all, say."""
+    found: list[float] = []
+    while len(found) < len(processes):
+        try:
+            found.append(float(answers.get(timeout=POLL)))
+        except queue.Empty:
+            if any(process.exitcode not in (None, 0) for process in processes):
+                break
+    return found
+
+
+def _speed(source: Any, recipe: str, threads: int, cache: Path | None, ready: Any, go: Any, speeds: Any) -> None:
     chosen = apply_overrides(from_toml(recipe), {"training.threads": threads})
     prepared = prepare(survey(source, chosen), cache=cache)
     with TemporaryDirectory() as folder:
@@ -88,7 +102,8 @@ def _speed(source: Any, recipe: str, threads: int, cache: Path | None, barrier: 
         with session.numerics():
             for _ in range(WARM_UP):
                 session.stage.step(session.state, session.feed.load(1, batch), 0.0)
-            barrier.wait(PATIENCE)
+            ready.put(1.0)
+            go.wait()
             done, begun = 0, time.perf_counter()
             while (elapsed := time.perf_counter() - begun) < SECONDS or done == 0:
                 session.stage.step(session.state, session.feed.load(1, batch), 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from sightline.comparison.plan import Plan, planned
 from sightline.comparison.store import Row, Store, Trial, url_in
 from sightline.comparison.waves import in_waves
 from sightline.data import Progress
-from sightline.errors import OutputError
+from sightline.errors import OutputError, RecipeError
 from sightline.recipe import Recipe, apply_overrides
 from sightline.training import directory, prepare
 
@@ -28,7 +28,7 @@ def compare(
     source: Any,
     recipe: Recipe | Mapping[str, Any] | None = None,
     *,
-    vary: Iterable[str] = (),
+    vary: Sequence[str] = (),
     recipes: Mapping[str, Recipe] | None = None,
     one_at_a_time: bool = False,
     seeds: int | Sequence[int] = SEEDS,
@@ -47,8 +47,8 @@ def compare(
 
     Arms are compared on the same seeds, with the same split, order of pictures and draws of augmentation, and where
     shapes agree the same initial weights, so that differences are paired. A trial is an ordinary run, called by a
-    digest of all that its result depends on: what was trained once is not trained again, and the same call goes on with
-    a comparison that was stopped, to the same bits, or adds arms and seeds to it.
+    digest of recipe, pictures, weights and versions: what was trained once is not trained again, and the same call goes
+    on with a comparison that was stopped, to the same bits, or adds arms and seeds to it.
 
     Args:
         source: as for `train`.
@@ -76,9 +76,14 @@ def compare(
         SightlineError: RecipeError for arms that cannot be trained or are the same, DataError for pictures that cannot
             be trained on or a database of other pictures, OutputError where nothing can be written.
     """
+    if workers is not None and workers < 1:
+        raise RecipeError(f"workers: found {workers}, wanted one at least.")
+    if recipes and vary:
+        raise RecipeError("found vary and recipes; wanted one of the two.")
     base = recipe if isinstance(recipe, Recipe) else apply_overrides(Recipe(), recipe or {})
     arms: tuple[Arm, ...] = of_files(recipes) if recipes else varied(base, vary, one_at_a_time=one_at_a_time)
     plan = planned(source, arms, range(seeds) if isinstance(seeds, int) else seeds, progress=progress)
+    plan.trials(1)  # before anything is written: none of them is the same as another
     try:
         (out / RUNS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -89,12 +94,15 @@ def compare(
         store.open(plan.about, ())
         prepare(plan.surveyed, cache=cache, progress=progress)  # once, before several would decode the same pictures
         chosen = _crew(store, source, plan, workers, cache)
+        begun: set[str] = set()
 
         def carried_out(part: Plan) -> tuple[Row, ...]:
             trials = part.trials(chosen.threads)
             store.open(plan.about, trials)
             digests = [trial.digest for trial in trials]
-            store.try_again(digests)
+            # What failed in an earlier process may have failed by bad luck; what failed in this one would again.
+            store.try_again([digest for digest in digests if digest not in begun])
+            begun.update(digests)
             rows = carry_out(
                 store,
                 place,

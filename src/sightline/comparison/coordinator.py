@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
+import socket
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.context import SpawnProcess
@@ -11,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from sightline.comparison.store import Row, Store
-from sightline.comparison.worker import name_of, work
-from sightline.errors import OutputError
+from sightline.comparison.worker import work
+from sightline.errors import OutputError, TrainingError
 
 POLL = 0.2
+MOST_STILLBORN = 3
+"""Workers, one after the other, that ended before they had a trial."""
+NAME = 100
+"""Characters of a worker's name that the store holds."""
 OPEN = ("waiting", "running")
 
 
@@ -46,34 +52,45 @@ def carry_out(
 
     Raises:
         OutputError: nothing can be written, to a run or to the store.
+        TrainingError: workers end before they begin.
     """
     context = multiprocessing.get_context("spawn")  # libraries have threads, which a fork would not have
     faults: Any = context.Queue()
-    crew: list[SpawnProcess] = []
+    crew: dict[str, SpawnProcess] = {}
+    born, stillborn = 0, 0
     try:
         while True:
             rows = store.rows(digests)
             told(rows)
             if not any(row.state in OPEN for row in rows):
                 return rows
-            for process in [each for each in crew if not each.is_alive()]:
-                crew.remove(process)
+            for name in [name for name, process in crew.items() if not process.is_alive()]:
+                process = crew.pop(name)
                 process.join()
-                store.give_back(name_of(process.pid or 0))
+                given_back = store.give_back(name, died=True)
+                stillborn = 0 if process.exitcode == 0 or given_back else stillborn + 1
             if (fault := _taken(faults)) is not None:
                 raise OutputError(fault)
+            if stillborn >= MOST_STILLBORN:
+                raise TrainingError(
+                    f"{stillborn} processes ended before they began to train (exit code {process.exitcode}). Memory "
+                    "may be too small for so many at once (--workers 1); a script that compares has to do so below "
+                    'if __name__ == "__main__":'
+                )
             # One that finds nothing left ends by itself; what another coordinator's worker loses comes back as waiting.
             for _ in range(min(workers - len(crew), store.free(digests))):
-                process = context.Process(target=work, args=(url, source, runs, cache, faults), daemon=True)
-                process.start()
-                crew.append(process)
+                born += 1
+                name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}-{born}"[-NAME:]
+                given = (url, name, source, runs, digests, cache, faults)
+                crew[name] = context.Process(target=work, args=given, daemon=True)
+                crew[name].start()
             time.sleep(POLL)
     finally:
-        for process in crew:
+        for process in crew.values():
             process.terminate()
-        for process in crew:
+        for name, process in crew.items():
             process.join()
-            store.give_back(name_of(process.pid or 0))
+            store.give_back(name, died=False)
 
 
 def _taken(faults: Any) -> str | None:

@@ -35,6 +35,6 @@ MEASURES = {
         Measure("worst_class", "recall of the worst class", "points", 100.0, True, _on_side("worst_class")),
         Measure("loss", "loss", "", 1.0, False, _on_side("loss")),
         Measure("calibration", "expected calibration error", "points", 100.0, False, _on_side("calibration")),
-        Measure("seconds", "seconds of training", "s", 1.0, False, lambda result, _: float(result["seconds"])),
+        Measure("seconds", "seconds of training", "s", 1.0, False, lambda result, _: result["seconds"]),
     )
 }

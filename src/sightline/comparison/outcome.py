@@ -11,9 +11,10 @@ from sightline.training import Run, directory
 def outcome(run: Run) -> dict[str, Any]:
     """Return the numbers of a finished run that comparisons look at, as JSON.
 
-    `sides` has the metrics on each side that was held out, with `worst_class`, the lowest recall of a class, and
-    `calibration`, the expected calibration error; `curve` has each epoch's number, seconds since the first step, and
-    validation accuracy and loss; `findings` has the codes of what diagnosis found.
+    `sides` has the metrics on each side that was held out, with `worst_class`, the lowest recall of a class that
+    occurs, and `calibration`, the expected calibration error; `curve` has each epoch's number, training loss, and
+    validation accuracy and loss; `seconds` are those of all epochs, None of a training that was interrupted; `findings`
+    has the codes of what diagnosis found.
     """
     epochs: list[dict[str, Any]] = []
     findings: set[str] = set()
@@ -26,12 +27,11 @@ def outcome(run: Run) -> dict[str, Any]:
                 findings.add(line["code"])
             case "sealed":
                 sealed = line
-    seconds = _seconds(run)
     return {
         "sides": {side: _side(sealed, side) for side in ("validation", "test") if side in sealed},
         "best_epoch": sealed["best_epoch"],
         "fingerprint": sealed["fingerprint"],
-        "seconds": sum(seconds.values()),
+        "seconds": _seconds(run),
         "curve": [
             {
                 "epoch": line["epoch"],
@@ -49,16 +49,16 @@ def _side(sealed: dict[str, Any], side: str) -> dict[str, Any]:
     calibration = sealed["calibration"].get(side, {})
     return {
         **{name: found[name] for name in ("images", "accuracy", "balanced_accuracy", "macro_f1", "loss")},
-        "worst_class": min(found["recall"]),
+        "worst_class": min(
+            recall for recall, row in zip(found["recall"], found["confusion"], strict=True) if sum(row) > 0
+        ),
         "calibration": calibration.get("error_after"),
     }
 
 
-def _seconds(run: Run) -> dict[int, float]:
-    """Return the seconds of each epoch, the last time that it was trained."""
-    found: dict[int, float] = {}
-    for text in (run.path / directory.TIMES).read_text(encoding="utf-8").splitlines():
-        line = json.loads(text)
-        if line["event"] == "epoch":
-            found[line["epoch"]] = line["seconds"]
-    return found
+def _seconds(run: Run) -> float | None:
+    """Return the seconds of all epochs; None where it was interrupted, which they do not tell of."""
+    lines = [json.loads(text) for text in (run.path / directory.TIMES).read_text(encoding="utf-8").splitlines()]
+    if any(line["event"] == "resumed" for line in lines):
+        return None
+    return float(sum(line["seconds"] for line in lines if line["event"] == "epoch"))

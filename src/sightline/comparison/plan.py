@@ -1,14 +1,16 @@
-"""What a comparison will train: arms and seeds, as trials that are named by all that their results depend on."""
+"""What a comparison will train: arms and seeds, as trials that are named by recipe, pictures, weights and versions."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sightline.comparison.arms import Arm
 from sightline.comparison.store import Trial
@@ -17,6 +19,7 @@ from sightline.errors import DataError, RecipeError
 from sightline.model.sealing import own_version
 from sightline.recipe import Recipe, apply_overrides, to_toml
 from sightline.training import Survey, resolve, survey
+from sightline.training.prepare import divide
 from sightline.training.standing import digest_of
 
 FEWEST_SEEDS = 2
@@ -38,23 +41,42 @@ class Plan:
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """What a comparison that goes on has to agree with."""
-        return {"pictures": self.surveyed.catalogue.digest}
+        """What a comparison that goes on, maybe on another machine, has to agree with: what `auto` follows too."""
+        machine = self.surveyed.machine
+        return {
+            "pictures": self.surveyed.catalogue.digest,
+            "device": machine.device,
+            "bfloat16": machine.bfloat16,
+        }
 
     def trials(self, threads: int) -> list[Trial]:
         """Return the trials, each seed for all arms before the next seed, so that pairs are there early.
 
         Args:
             threads: that each is trained with where the recipe leaves that open.
+
+        Raises:
+            RecipeError: two of them are the same.
         """
-        return [self._trial(arm, seed, threads) for seed in self.seeds for arm in self.arms]
+        found = [self._trial(arm, seed, threads) for seed in self.seeds for arm in self.arms]
+        known: dict[str, Trial] = {}
+        for each in found:
+            if each.digest in known:
+                one = known[each.digest]
+                raise RecipeError(
+                    f"{one.arm} and {each.arm} are the same training with seed {each.seed}: seeds and, where they are "
+                    "open, threads are the comparison's. Leave one of the two out."
+                )
+            known[each.digest] = each
+        return found
 
     def _trial(self, arm: Arm, seed: int, threads: int) -> Trial:
         choices: dict[str, Any] = {"training.seed": seed}
         if arm.recipe.training.threads == "auto":
             choices["training.threads"] = threads
         recipe = to_toml(apply_overrides(arm.recipe, choices))
-        parts = (recipe, self.surveyed.catalogue.digest, own_version(), torch.__version__, np.__version__)
+        weights = _content(arm.recipe.transfer.weights, Path(self.surveyed.folder))
+        parts = (recipe, self.surveyed.catalogue.digest, weights, own_version(), torch.__version__, np.__version__)
         digest = hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
         return Trial(digest, arm.name, seed, recipe)
 
@@ -83,8 +105,14 @@ def planned(source: Any, arms: Sequence[Arm], seeds: Sequence[int], *, progress:
             f"{surveyed.catalogue.source.name}: nothing is held out to compare on. Hold something out: "
             "--set data.test_fraction=0.2"
         )
+    plan = Plan(surveyed, tuple(arms), tuple(dict.fromkeys(seeds)))
     known: dict[str, str] = {}
-    mistakes = []
+    mistakes = [
+        f"{arm.name} has other {plan.side} pictures than {arms[0].name}: wanted the same data.seed, fractions and "
+        "training_per_class for all arms"
+        for arm in arms[1:]
+        if not np.array_equal(_held_out(arm.recipe, plan), _held_out(arms[0].recipe, plan))
+    ]
     for arm in arms:
         try:
             digest = digest_of(resolved_on(arm.recipe, surveyed))
@@ -96,7 +124,22 @@ def planned(source: Any, arms: Sequence[Arm], seeds: Sequence[int], *, progress:
         known.setdefault(digest, arm.name)
     if mistakes:
         raise RecipeError("; ".join(mistakes))
-    return Plan(surveyed, tuple(arms), tuple(dict.fromkeys(seeds)))
+    return plan
+
+
+def _held_out(recipe: Recipe, plan: Plan) -> NDArray[np.int64]:
+    """Return the records that an arm is compared on."""
+    split = divide(plan.surveyed.catalogue, recipe)
+    return np.sort(split.test if plan.side == "test" else split.validation)
+
+
+def _content(weights: str, folder: Path) -> str:
+    """Return a digest of the file that a training begins from; its name where that is no file."""
+    path = folder / weights
+    if not weights or not path.is_file():
+        return weights
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
 def resolved_on(recipe: Recipe, surveyed: Survey) -> Recipe:

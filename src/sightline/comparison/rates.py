@@ -49,10 +49,15 @@ def searched(plan: Plan) -> dict[str, tuple[Arm, ...]]:
     for arm in plan.arms:
         if FIELD in arm.choices:
             raise RecipeError(f"--tune-rate: found {FIELD} among what is compared; leave one of the two out.")
-        usual = settled(resolved_on(arm.recipe, plan.surveyed).optimizer.learning_rate)
+        own = resolved_on(arm.recipe, plan.surveyed).optimizer.learning_rate
+        if own == "auto":
+            raise RecipeError(
+                f"--tune-rate: {arm.name} begins from trained weights, whose usual rate is known only once they are "
+                f"read. Name the rate to search around: --set {FIELD}=0.01"
+            )
         tried = []
         for factor in FACTORS:
-            rate = float(f"{factor * usual:.3g}")
+            rate = float(f"{factor * own:.3g}")
             try:
                 tried.append(_at(arm, rate))
             except RecipeError:  # beyond what a rate can be

@@ -27,9 +27,17 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
 
-from sightline.errors import DataError, OutputError
+from sightline.errors import DataError, OutputError, RecipeError
 
 VERSION = 1
 PATIENCE = 30.0
@@ -65,7 +73,7 @@ class Trial:
     """One training of a comparison."""
 
     digest: str
-    """Of all that its result depends on; its run's folder is called so."""
+    """Of recipe, pictures, weights and versions; its run's folder is called so."""
     arm: str
     seed: int
     recipe: str
@@ -99,7 +107,7 @@ class Store:
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
         self._engine = _engine(url)
         self._clock = clock
-        self._place = url.removeprefix("sqlite:///")
+        self._place = shown(url)
 
     def open(self, about: Mapping[str, Any], trials: Sequence[Trial]) -> None:
         """Make the tables where there are none, and add trials that are new.
@@ -108,6 +116,15 @@ class Store:
             DataError: the database is of another version of Sightline, or of other pictures.
             OutputError: it cannot be written, or another process keeps it.
         """
+        try:
+            self._open(about, trials)
+        except (IntegrityError, ProgrammingError):  # another machine did the same at the same moment
+            try:
+                self._open(about, trials)
+            except (IntegrityError, ProgrammingError) as error:
+                raise DataError(f"{self._place}: found tables that are no comparison's ({error.orig}).") from error
+
+    def _open(self, about: Mapping[str, Any], trials: Sequence[Trial]) -> None:
         with self._begun() as connection:
             TABLES.create_all(connection)
             known = {row.name: json.loads(row.value) for row in connection.execute(select(ABOUT))}
@@ -145,10 +162,10 @@ class Store:
                 connection.execute(insert(ABOUT).values(name=name, value=json.dumps(value)))
         return self.about(name)
 
-    def claim(self, worker: str) -> Trial | None:
-        """Return the next trial for a worker, which is its own from now on; None where none is left to be begun."""
+    def claim(self, worker: str, digests: Sequence[str]) -> Trial | None:
+        """Return the next of some trials for a worker, which is its own from now on; None where none is to be begun."""
         now = self._clock()
-        free = self._free(now)
+        free = self._free(now) & TRIALS.c.digest.in_(digests)
         with self._begun() as connection:
             self._give_up(connection, free)
             found = connection.execute(
@@ -192,17 +209,24 @@ class Store:
         """Note why a worker's trial cannot be trained, and return whether the trial was still its own."""
         return self._end(digest, worker, state="failed", says=says)
 
-    def give_back(self, worker: str) -> None:
-        """Have the trials of a worker that is no more begun by another."""
+    def give_back(self, worker: str, *, died: bool) -> int:
+        """Have the trials of a worker that is no more begun by another, and return how many there were.
+
+        Args:
+            worker: that had them.
+            died: of itself, maybe over a trial; not because it was ended.
+        """
+        attempts = TRIALS.c.attempts if died else TRIALS.c.attempts - 1
         with self._begun() as connection:
-            connection.execute(self._own(worker).values(state="waiting", worker=""))
+            found = connection.execute(self._own(worker).values(state="waiting", worker="", attempts=attempts))
+            return int(found.rowcount)
 
     def try_again(self, digests: Sequence[str]) -> None:
-        """Have trials that failed begun once more."""
+        """Have trials that failed begun once more, and no deaths counted of any that wait."""
         with self._begun() as connection:
             connection.execute(
                 update(TRIALS)
-                .where(TRIALS.c.digest.in_(digests), TRIALS.c.state == "failed")
+                .where(TRIALS.c.digest.in_(digests), TRIALS.c.state.in_(("failed", "waiting")))
                 .values(state="waiting", worker="", attempts=0, says="")
             )
 
@@ -242,6 +266,8 @@ class Store:
                 f"{self._place}: the comparison's database cannot be used ({error.orig}). Wait for whoever keeps it, "
                 "free some room, or choose another place: --out DIR"
             ) from error
+        except (IntegrityError, ProgrammingError):
+            raise
         except DatabaseError as error:
             raise DataError(
                 f"{self._place}: found something that is no comparison ({error.orig}). Choose another place: --out DIR"
@@ -253,9 +279,21 @@ def url_in(folder: Path) -> str:
     return f"sqlite:///{folder / 'comparison.db'}"
 
 
+def shown(url: str) -> str:
+    """Return the address of a database as anybody may read it: without a password."""
+    return make_url(url).render_as_string(hide_password=True).removeprefix("sqlite:///")
+
+
 def _engine(url: str) -> Engine:
-    if not url.startswith("sqlite:"):
-        return create_engine(url)
+    try:
+        make_url(url)
+        if not url.startswith("sqlite:"):
+            return create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise RecipeError(
+            f"--database: found an address that cannot be used ({error}), wanted one as SQLAlchemy has it, such as "
+            "postgresql+psycopg://user@host/name, with its driver installed."
+        ) from error
     engine = create_engine(url, connect_args={"timeout": PATIENCE})
 
     @event.listens_for(engine, "connect")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import socket
 import threading
 import time
+from collections.abc import Sequence
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,54 +15,62 @@ from typing import TYPE_CHECKING, Any
 from sightline.comparison.outcome import outcome
 from sightline.comparison.store import STALE, Store, Trial
 from sightline.comparison.trained import trained
-from sightline.errors import OutputError, SightlineError
+from sightline.errors import BusyError, OutputError, SightlineError
 from sightline.recipe import from_toml
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
 
+WAIT = 5.0
+"""Seconds before a worker tries again what another is at."""
 LOOK = 1.0
 """Seconds after which a worker looks whether it is still wanted."""
 ORPHANED = 70
 """Exit code of a worker that is not."""
 
 
-def name_of(process: int) -> str:
-    """Return what a worker is called in the database."""
-    return f"{socket.gethostname()}-{process}"
-
-
-def work(url: str, source: Any, runs: Path, cache: Path | None, faults: Queue[str]) -> None:
-    """Train trials until none is left to be begun.
+def work(
+    url: str, name: str, source: Any, runs: Path, digests: Sequence[str], cache: Path | None, faults: Queue[str]
+) -> None:
+    """Train trials until none of them is left to be begun.
 
     Args:
         url: of the store.
+        name: of this worker, which no other has.
         source: as for `train`.
         runs: the folder of the trials' runs, which are called by their digests.
+        digests: of the trials that are wanted.
         cache: as for `train`.
         faults: takes why nothing can be written, so that no other trial could be trained either; the process ends.
     """
     # Whoever began this process ends it, and has a word to say first.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    worker = name_of(os.getpid())
     try:
-        _work(Store(url), url, worker, source, runs, cache)
+        _work(Store(url), url, name, source, runs, digests, cache)
     except OutputError as error:
         faults.put(str(error))
 
 
-def _work(store: Store, url: str, worker: str, source: Any, runs: Path, cache: Path | None) -> None:
-    while (trial := store.claim(worker)) is not None:
-        with _signs_of_life(url, worker):
+def _work(
+    store: Store, url: str, name: str, source: Any, runs: Path, digests: Sequence[str], cache: Path | None
+) -> None:
+    while (trial := store.claim(name, digests)) is not None:
+        with _signs_of_life(url, name):
             try:
                 result = _train(trial, source, runs, cache)
+            except BusyError:
+                # Who was given up for dead, after the machine slept, say, is still at it.
+                store.give_back(name, died=False)
+                time.sleep(WAIT)
             except OutputError:
-                store.give_back(worker)
+                store.give_back(name, died=False)
                 raise
             except SightlineError as error:
-                store.failed(trial.digest, worker, str(error))
+                store.failed(trial.digest, name, str(error))
+            except Exception as error:  # a defect, or a library's; the other trials may be trained all the same
+                store.failed(trial.digest, name, f"{type(error).__name__}: {error}")
             else:
-                store.done(trial.digest, worker, result)
+                store.done(trial.digest, name, result)
     store.close()
 
 
@@ -86,7 +95,8 @@ class _signs_of_life:  # noqa: N801 - used as a function is
             if parent is not None and not parent.is_alive():
                 os._exit(ORPHANED)
             if time.monotonic() - last > STALE / 5.0:
-                store.alive(self._worker)
+                with contextlib.suppress(OutputError):  # one that is kept by another may be free the next time
+                    store.alive(self._worker)
                 last = time.monotonic()
         store.close()
 

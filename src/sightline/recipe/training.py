@@ -58,11 +58,11 @@ class Training(Choices):
     whole_from: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=WHOLE_FROM, description="Share of the epochs after which pictures that began smaller are whole."
     )
-    replanned: Annotated[tuple[Annotated[tuple[int, int], Field(strict=False)], ...], Field(strict=False)] = Field(
+    replanned: Annotated[tuple[Annotated[tuple[int, int, int], Field(strict=False)], ...], Field(strict=False)] = Field(
         default=(),
-        title="a list such as [[150, 280]]",
+        title="a list such as [[150, 280, 300]]",
         description="Written by a training with a time budget whose machine became slower: after how many steps it was "
-        "decided that how many are all, so that the run can be repeated.",
+        "decided that how many are all, instead of how many, so that the run can be repeated.",
     )
     deterministic: bool = Field(default=True, description="Only operations that give the same bits each time.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="auto: cuda, then mps, then cpu.")
@@ -116,11 +116,14 @@ class Training(Choices):
 
     @field_validator("replanned")
     @classmethod
-    def _in_order(cls, replanned: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    def _in_order(cls, replanned: tuple[tuple[int, int, int], ...]) -> tuple[tuple[int, int, int], ...]:
         before = 0
-        for after, steps in replanned:
-            if not before < after < steps:
-                raise ValueError(f"found [{after}, {steps}]; wanted {before} < first number < second number.")
+        for after, steps, planned in replanned:
+            if not before < after < steps <= planned:
+                raise ValueError(
+                    f"found [{after}, {steps}, {planned}]; wanted {before} < first number < second number ≤ third "
+                    "number."
+                )
             before = after
         return replanned
 

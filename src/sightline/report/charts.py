@@ -235,11 +235,11 @@ def bands(arms: Sequence[Mapping[int, Sequence[float]]], letters: Sequence[str],
         return for_page(_svg(figure))
 
 
-def scatter(points: Sequence[tuple[str, float, float]], across: str, up: str) -> str:
+def scatter(points: Sequence[tuple[str, float, float] | None], across: str, up: str) -> str:
     """Return letters at their places as SVG.
 
     Args:
-        points: letter, and its place across and up.
+        points: letter, and its place across and up; None for one that has no place.
         across: what goes across.
         up: what goes up.
     """
@@ -249,7 +249,10 @@ def scatter(points: Sequence[tuple[str, float, float]], across: str, up: str) ->
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 3.4), layout="constrained")
         axes = figure.subplots()
-        for (letter, x, y), look in zip(points, looks(len(points)), strict=True):
+        for point, look in zip(points, looks(len(points)), strict=True):
+            if point is None:
+                continue
+            letter, x, y = point
             axes.plot([x], [y], color=look.stand_in, marker="o", linestyle="")
             axes.annotate(letter, (x, y), (5, 4), textcoords="offset points", color=look.stand_in, fontweight="bold")
         axes.margins(0.15)

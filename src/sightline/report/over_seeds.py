@@ -117,11 +117,10 @@ def _curves(found: Mapping[str, Any], letters: Mapping[str, str]) -> dict[str, s
 
 
 def _cost(found: Mapping[str, Any], letters: Mapping[str, str]) -> str:
-    points = []
+    points: list[tuple[str, float, float] | None] = []
     for arm, letter in letters.items():
         seconds, accuracy = (list(found["values"][name][arm].values()) for name in ("seconds", "accuracy"))
-        if seconds and accuracy:
-            points.append((letter, fmean(seconds), fmean(accuracy)))
+        points.append((letter, fmean(seconds), fmean(accuracy)) if seconds and accuracy else None)
     return charts.scatter(points, "seconds of a training, beside others", f"{found['side']} accuracy, %")
 
 

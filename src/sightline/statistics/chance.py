@@ -22,7 +22,10 @@ def t_test(differences: Float64[ndarray, " seed"]) -> float:
     With n differences of mean d̄ and standard deviation s, and T of Student's distribution with n − 1 degrees of
     freedom:
 
-        p = P(|T| ≥ |d̄| / (s / √n)),   and where all differences are the same 0, or 1 where they are 0
+        p = P(|T| ≥ |d̄| / (s / √n))
+
+    Differences that are all the same have no spread to hold them against. Of few pictures that are right or wrong, that
+    happens by chance, so that then p = 2 / 2^n, as their signs alone would have it, or 1 where they are 0.
 
     Args:
         differences: a number for each seed; two at least.
@@ -31,7 +34,7 @@ def t_test(differences: Float64[ndarray, " seed"]) -> float:
     """
     mean, spread = differences.mean(), differences.std(ddof=1)
     if spread <= ROUNDING * abs(mean):
-        return 1.0 if mean == 0.0 else 0.0
+        return 1.0 if mean == 0.0 else 2.0 / 2 ** len(differences)
     return float(2.0 * stats.t.sf(abs(mean) / (spread / np.sqrt(len(differences))), len(differences) - 1))
 
 
@@ -70,7 +73,8 @@ def equivalence_test(differences: Float64[ndarray, " seed"], *, margin: float) -
 
         p = max(P(T ≥ (d̄ + margin) / (s / √n)), P(T ≤ (d̄ − margin) / (s / √n)))
 
-    A small value says that the arms are equivalent for all that the margin is about. An absence of evidence does not.
+    and 1 / 2^n or 1 where all differences are the same, within the margin or not. A small value says that the arms are
+    equivalent for all that the margin is about. An absence of evidence does not.
 
     Args:
         differences: a number for each seed; two at least.
@@ -80,7 +84,7 @@ def equivalence_test(differences: Float64[ndarray, " seed"], *, margin: float) -
     """
     mean, error = differences.mean(), differences.std(ddof=1) / np.sqrt(len(differences))
     if error <= ROUNDING * margin:
-        return 0.0 if abs(mean) < margin else 1.0
+        return 1.0 / 2 ** len(differences) if abs(mean) < margin else 1.0
     freedom = len(differences) - 1
     return float(max(stats.t.sf((mean + margin) / error, freedom), stats.t.cdf((mean - margin) / error, freedom)))
 

@@ -63,7 +63,8 @@ def bca_interval(differences: Float64[ndarray, " seed"], *, confidence: float, s
     if np.ptp(differences) == 0.0:
         return Interval(mean, mean)
     means, weights = _bootstrap_means(differences, seed)
-    below = float(weights[means < mean].sum() + 0.5 * weights[means == mean].sum())
+    at = np.isclose(means, mean, rtol=1e-12, atol=1e-12 * np.ptp(differences))  # whatever the order of the sum
+    below = float(weights[(means < mean) & ~at].sum() + 0.5 * weights[at].sum())
     bias = special.ndtri(below)
     without = (differences.sum() - differences) / (len(differences) - 1)
     away = without.mean() - without

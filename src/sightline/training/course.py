@@ -24,22 +24,24 @@ class Course:
     Args:
         epochs: as planned.
         steps_per_epoch: of any of them.
-        replanned: what was decided, in order: after how many steps, and how many there are in all from then on.
+        replanned: what was decided, in order: after how many steps, how many there are in all from then on, and how
+            many there were in the plan.
 
     Raises:
         RecipeError: `replanned` does not fit a training of so many steps.
     """
 
-    def __init__(self, epochs: int, steps_per_epoch: int, replanned: Sequence[tuple[int, int]] = ()) -> None:
+    def __init__(self, epochs: int, steps_per_epoch: int, replanned: Sequence[tuple[int, int, int]] = ()) -> None:
         self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
-        self.replanned = tuple(replanned)
+        self.replanned = tuple((after, steps) for after, steps, _ in replanned)
         end = self.planned_steps
-        for after, steps in self.replanned:
-            if not after < end or steps > self.planned_steps:
+        for after, steps, planned in replanned:
+            if not after < end or not steps <= planned == self.planned_steps:
                 raise RecipeError(
-                    f"training.replanned: found [{after}, {steps}], wanted a step before {end:,} and at most "
-                    f"{self.planned_steps:,} steps, which {epochs:,} epochs of {steps_per_epoch:,} have. It is written "
-                    "by trainings with a time budget; leave it as one of them wrote it, or out."
+                    f"training.replanned: found [{after}, {steps}, {planned}], which is of another training: this "
+                    f"one has {self.planned_steps:,} steps, {steps_per_epoch:,} in each of {epochs:,} epochs. It is "
+                    "written by a training with a time budget, and repeats that one. Leave it out: "
+                    "--set training.replanned=[]"
                 )
             end = steps
 
@@ -61,6 +63,11 @@ class Course:
     def epoch_of(self, step: int) -> int:
         """Return the epoch of a step, both counted from 1."""
         return -(-step // self.steps_per_epoch)
+
+    @property
+    def as_written(self) -> tuple[tuple[int, int, int], ...]:
+        """What was decided, as a recipe has it."""
+        return tuple((after, steps, self.planned_steps) for after, steps in self.replanned)
 
     def replan(self, after: int, steps: int) -> None:
         """Have it end after so many steps in all, decided after some of them."""
@@ -95,4 +102,4 @@ def _between(step: int, begun: int, stood: float, end: int, last: int) -> float:
     """Return p(step) on the stretch from `begun`, where p is `stood`, to `end` − 1, where it is `last`."""
     if end - 1 <= begun:
         return float(last)
-    return stood + (step - begun) * ((last - stood) / (end - 1 - begun))
+    return min(float(last), stood + (step - begun) * ((last - stood) / (end - 1 - begun)))

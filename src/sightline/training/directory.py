@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sightline.data.arrays import DIGITS
-from sightline.errors import DataError, OutputError
+from sightline.errors import BusyError, DataError, OutputError
 from sightline.training import sums
 from sightline.writing import sync_folder
 
@@ -156,7 +156,8 @@ def locked(path: Path) -> Iterator[None]:
     The system lets go of the lock when a process ends, however it ends, so that none is left behind.
 
     Raises:
-        OutputError: another process has it.
+        BusyError: another process has it.
+        OutputError: it cannot be written.
     """
     import filelock
 
@@ -168,7 +169,7 @@ def locked(path: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             owner = (path / OWNER).read_text(encoding="utf-8")
         says = f"{path}: {owner} is working in this run. Wait for it to end, or choose another place: --out DIR"
-        raise OutputError(says) from None
+        raise BusyError(says) from None
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written ({error.strerror}). Make it writable, or free some room."

@@ -123,17 +123,19 @@ class Pace:
 
     def _measured(self, seconds: float) -> bool:
         """Look back for so long at how fast steps were, and return whether there were enough of them for that."""
+        if self._kept < seconds or len(self._steps) < FEWEST:
+            return False
         taken, work, count = 0.0, 0.0, 0
         for each, share in reversed(self._steps):
             taken, work, count = taken + each, work + share, count + 1
             if taken >= seconds and count >= FEWEST:
-                self.slower = taken / work / self.costs.step
-                return True
-        return False
+                break
+        self.slower = taken / work / self.costs.step
+        return True
 
     def _ahead(self, course: Course, step: int, steps: int) -> float:
         """Return the seconds of what is ahead of a training that ends after so many steps, had nothing changed."""
-        changed = Course(course.epochs, course.steps_per_epoch, course.replanned)
+        changed = Course(course.epochs, course.steps_per_epoch, course.as_written)
         if steps != course.steps:
             changed.replan(step, steps)
         work = 0.0
@@ -142,5 +144,6 @@ class Pace:
             taken = min(last, steps) - max(first, step)
             place = changed.planned_epoch(epoch)
             work += taken * share_of_work(self.training, place, course.epochs, fixed=self.costs.fixed)
-        judgings = (changed.ends - step // course.steps_per_epoch) * self.validation + self.judged
+        # After the last step of an epoch, its pictures are still to be judged.
+        judgings = (changed.ends - (step - 1) // course.steps_per_epoch) * self.validation + self.judged
         return work * self.costs.step + judgings * self.costs.judging + self.costs.ending

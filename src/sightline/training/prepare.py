@@ -123,7 +123,7 @@ def survey(
         max_refused_fraction=recipe.data.max_refused,
         reread=reread,
     )
-    split = _divide(catalogue, recipe)
+    split = divide(catalogue, recipe)
     facts = data.facts(catalogue, split)
     if recipe.training.early_stopping > 0 and not len(split.validation):
         raise RecipeError(
@@ -167,7 +167,7 @@ def prepare(surveyed: Survey, *, cache: Path | None = None, progress: Progress |
     undecoded = stored.refused
     catalogue = surveyed.catalogue.without([u.position for u in undecoded], [u.reason for u in undecoded])
     data.require_enough(catalogue, max_refused_fraction=chosen.max_refused)
-    split = _divide(catalogue, recipe)
+    split = divide(catalogue, recipe)
     if recipe.augmentation.operations:
         progress.start("making augmentation ready (half a minute the first time on a machine)", None)
         augmentation.make_ready()
@@ -222,7 +222,8 @@ def pair(size: Auto | int | tuple[int, int]) -> tuple[int, int]:
     return side, side
 
 
-def _divide(catalogue: Catalogue, recipe: Recipe) -> Split:
+def divide(catalogue: Catalogue, recipe: Recipe) -> Split:
+    """Return which pictures are trained on, validated on and tested on, as a recipe divides them."""
     return data.split(
         catalogue,
         seed=recipe.data.seed,

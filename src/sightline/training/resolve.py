@@ -109,7 +109,7 @@ def with_epochs(resolved: Resolved, epochs: int, reason: str) -> Resolved:
     return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
 
 
-def with_course(resolved: Resolved, replanned: Sequence[tuple[int, int]], reason: str) -> Resolved:
+def with_course(resolved: Resolved, replanned: Sequence[tuple[int, int, int]], reason: str) -> Resolved:
     """Return the resolved recipe with what became of its number of steps."""
     fields = resolved.recipe.model_dump(mode="json")
     fields["training"]["replanned"] = [list(each) for each in replanned]

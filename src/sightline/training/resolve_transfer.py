@@ -132,6 +132,11 @@ def settle_length(chosen: Settling, facts: DataFacts) -> None:
             "training.time_budget_minutes: found a budget together with transfer.weights, whose first stage takes "
             "other steps than the second; wanted training.epochs and transfer.head_epochs."
         )
+    if training["replanned"]:
+        raise RecipeError(
+            "training.replanned: found together with transfer.weights, whose stages take no time budget. Leave it out: "
+            "--set training.replanned=[]"
+        )
     per_class = facts.training / facts.classes
     chosen.settle("transfer.depth", *_depth(per_class, asked=training["epochs"] != "auto"))
     cached = transfer["features"] == "cached"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.data import Progress
-from sightline.errors import DataError, OutputError, TrainingError
+from sightline.errors import ChangedError, DataError, OutputError, TrainingError
 from sightline.recipe import Recipe, from_toml, read_recipe
 from sightline.training import checkpoint, directory, records, tracking
 from sightline.training.assembly import assemble
@@ -17,6 +17,7 @@ from sightline.training.checkpoint import Checkpoint
 from sightline.training.keeper import last_step
 from sightline.training.observed import observed
 from sightline.training.prepare import Prepared, prepare, survey
+from sightline.training.replanning import REASON
 from sightline.training.run import Run
 from sightline.training.session import Session
 from sightline.training.standing import differences, digest_of, standing
@@ -147,21 +148,27 @@ def go_on(
         progress: told of what takes long.
 
     Raises:
-        TrainingError: something is no longer as it was.
+        ChangedError: something is no longer as it was.
+        TrainingError: the checkpoint is of another optimizer.
     """
     about = resumable.checkpoint.about
     found = differences(about["standing"], standing(prepared, prepared.resolved.recipe))
+    replanned = prepared.resolved.recipe.training.replanned
+    if [list(each) for each in replanned[: len(about.get("replanned", ()))]] != about.get("replanned", []):
+        found.append("what was decided about its steps changed in the recipe")
     if "the pictures changed" in found:
         listed = records.changes(resumable.path, prepared.catalogue)
         found += [f"pictures that are {each}" for each in listed or [records.MOVED]]
     if found and not allow_different:
-        raise TrainingError(
+        raise ChangedError(
             f"{resumable.path}: cannot go on to the same bits: {'; '.join(found)}. Put it back as it was, or go on to "
             "another result: --allow-different"
         )
     # The recipe of a run has all fields set, so that its reasons are known here only.
     prepared = replace(prepared, source=about["name"], place=about["source"])
-    resolved = replace(prepared.resolved, reasons=about["reasons"], asked=from_toml(about["asked"]))
+    # What was decided about its steps after the checkpoint is in the recipe alone.
+    reasons = about["reasons"] | ({"training.replanned": REASON} if replanned else {})
+    resolved = replace(prepared.resolved, reasons=reasons, asked=from_toml(about["asked"]))
     session = assemble(prepared, resolved, resumable.path, progress=progress)
     if session.recipe.optimizer.name != about["optimizer"]:
         raise TrainingError(

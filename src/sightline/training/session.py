@@ -273,6 +273,7 @@ class Session:
             "name": self.prepared.source,
             "source": self.prepared.place,
             "standing": standing(self.prepared, self.recipe),
+            "replanned": [list(each) for each in self.recipe.training.replanned],
             "steps_per_epoch": self.steps_per_epoch(),
             "optimizer": self.recipe.optimizer.name,
             "reasons": dict(self.resolved.reasons),

@@ -19,7 +19,8 @@ from sightline.training.prepare import Prepared
 WITHOUT_EFFECT = {"checkpoint_minutes": 0.0, "checkpoint_steps": 0, "checkpoints_kept": 1, "tracking": ()}
 """Fields of `training` that change no bit of the result."""
 WRITTEN_LATER = {"replanned": ()}
-"""A field of `training` that a run writes itself, maybe after the checkpoint that it goes on from."""
+"""A field of `training` that a run writes itself, maybe after the checkpoint that it goes on from; what it was at the
+checkpoint is noted beside."""
 
 NAMES = {
     "recipe": "the recipe",
@@ -38,7 +39,7 @@ NAMES = {
 def standing(prepared: Prepared, recipe: Recipe) -> dict[str, str]:
     """Return what the bits of a training with a resolved recipe depend on, each as a short text."""
     return {
-        "recipe": digest_of(recipe),
+        "recipe": digest_of(recipe.model_copy(update={"training": recipe.training.model_copy(update=WRITTEN_LATER)})),
         "data": prepared.data_digest,
         "decoded": prepared.catalogue.digest,
         "decoder": decoder_version(settled(recipe.data.decoder)),
@@ -63,6 +64,6 @@ def differences(then: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
 
 def digest_of(recipe: Recipe) -> str:
     """Return a digest of all of a recipe that can change a bit."""
-    training = recipe.training.model_copy(update=WITHOUT_EFFECT | WRITTEN_LATER)
+    training = recipe.training.model_copy(update=WITHOUT_EFFECT)
     text = to_toml(recipe.model_copy(update={"training": training}))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
