@@ -26,8 +26,8 @@ def test_students_interval_is_scipys(differences, confidence) -> None:
 @pytest.mark.parametrize("count", [6, 9, 10, 25])
 @pytest.mark.parametrize("skewed", [False, True])
 def test_the_bootstraps_is_scipys(count, skewed) -> None:
-    """Which draws, so that its bounds are random by about a hundredth of the interval. Of fewer seeds many bootstrap means
-    are the mean itself, which SciPy tells by the last bit of a sum."""
+    """Which draws, so that its bounds are random by about a hundredth of the interval. Of fewer seeds many bootstrap
+    means are the mean itself, which SciPy tells by the last bit of a sum."""
     chance = np.random.default_rng(count)
     differences = chance.exponential(size=count) if skewed else chance.normal(size=count)
     wanted = stats.bootstrap(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import re
 import socket
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from sightline.comparison.store import Row, Store
 from sightline.comparison.worker import work
@@ -19,8 +22,8 @@ from sightline.errors import OutputError, TrainingError
 POLL = 0.2
 MOST_STILLBORN = 3
 """Workers, one after the other, that ended before they had a trial."""
-NAME = 100
-"""Characters of a worker's name that the store holds."""
+HOST = 50
+"""Characters of a machine's name at most, so that a worker's fits into the store."""
 OPEN = ("waiting", "running")
 
 
@@ -58,6 +61,7 @@ def carry_out(
     faults: Any = context.Queue()
     crew: dict[str, SpawnProcess] = {}
     born, stillborn = 0, 0
+    _bury_the_dead(store)
     try:
         while True:
             rows = store.rows(digests)
@@ -80,7 +84,7 @@ def carry_out(
             # One that finds nothing left ends by itself; what another coordinator's worker loses comes back as waiting.
             for _ in range(min(workers - len(crew), store.free(digests))):
                 born += 1
-                name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}-{born}"[-NAME:]
+                name = f"{_own(os.getpid())}{time.time_ns()}-{born}"
                 given = (url, name, source, runs, digests, cache, faults)
                 crew[name] = context.Process(target=work, args=given, daemon=True)
                 crew[name].start()
@@ -91,6 +95,19 @@ def carry_out(
         for name, process in crew.items():
             process.join()
             store.give_back(name, died=False)
+
+
+def _own(process: int) -> str:
+    """Return what the names of a coordinator's workers on this machine begin with."""
+    return f"{socket.gethostname()[:HOST]}/{process}/"
+
+
+def _bury_the_dead(store: Store) -> None:
+    """Give back what workers of coordinators had that were killed on this machine, without waiting for their signs."""
+    for name in store.at_work():
+        found = re.fullmatch(r"(.*/(\d+)/)[^/]*", name)
+        if found and found[1] == _own(int(found[2])) and not psutil.pid_exists(int(found[2])):
+            store.give_back(name, died=True)
 
 
 def _taken(faults: Any) -> str | None:

@@ -221,6 +221,11 @@ class Store:
             found = connection.execute(self._own(worker).values(state="waiting", worker="", attempts=attempts))
             return int(found.rowcount)
 
+    def at_work(self) -> set[str]:
+        """Return the workers that have trials."""
+        with self._begun() as connection:
+            return set(connection.scalars(select(TRIALS.c.worker).where(TRIALS.c.state == "running")))
+
     def try_again(self, digests: Sequence[str]) -> None:
         """Have trials that failed begun once more, and no deaths counted of any that wait."""
         with self._begun() as connection:
