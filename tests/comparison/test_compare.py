@@ -18,10 +18,12 @@ from sklearn.datasets import load_digits
 
 import sightline
 from sightline.comparison import at_once, coordinator
+from sightline.comparison.arms import varied
 from sightline.comparison.at_once import Crew
 from sightline.comparison.plan import planned
+from sightline.comparison.store import Store, url_in
 from sightline.comparison.trained import trained
-from sightline.errors import DataError, RecipeError, TrainingError
+from sightline.errors import DataError, OutputError, RecipeError, TrainingError
 from sightline.recipe import Recipe, apply_overrides, from_toml
 from sightline.training import Run
 
@@ -94,6 +96,19 @@ def test_a_trial_that_cannot_be_gone_on_with_is_trained_anew(compared, digits, t
     (run / "events.jsonl").write_text("\n".join([*lines[:1], json.dumps({"event": "weights", "weights": "x"})]) + "\n")
     again = trained(digits, from_toml(row.trial.recipe), run, cache=tmp_path / "cache")
     assert (again.path / "model.safetensors").read_bytes() == (before / "model.safetensors").read_bytes()
+
+
+def test_where_nothing_can_be_written_it_ends_and_says_so(digits, tmp_path) -> None:
+    plan = planned(digits, varied(apply_overrides(Recipe(), SMALL), VARY), [0, 1])
+    (tmp_path / "runs").mkdir()
+    for trial in plan.trials(1):
+        (tmp_path / "runs" / trial.digest).write_text("no folder")
+    with pytest.raises(OutputError, match="no run can be written there"):
+        sightline.compare(digits, SMALL, vary=VARY, seeds=2, out=tmp_path, workers=2, cache=tmp_path / "cache")
+    store = Store(url_in(tmp_path))
+    assert {row.state for row in store.rows()} == {"waiting"}  # nothing is lost, and nothing counts as a death
+    assert {row.attempts for row in store.rows()} == {0}
+    store.close()
 
 
 def test_workers_that_never_begin_are_not_begun_for_ever(digits, tmp_path, monkeypatch) -> None:
@@ -227,7 +242,7 @@ def test_a_comparison_of_other_pictures_is_refused(compared, digits) -> None:
 
 def test_how_many_at_once_is_measured(digits, tmp_path, monkeypatch) -> None:
     recipe = apply_overrides(Recipe(), SMALL)
-    plan = planned(digits, sightline.comparison.arms.varied(recipe, VARY), [0, 1])
+    plan = planned(digits, varied(recipe, VARY), [0, 1])
     speeds = {(1, 2): 100.0, (2, 1): 150.0}
     monkeypatch.setattr(at_once, "_together", lambda source, recipe, workers, threads, cache: speeds[workers, threads])
     monkeypatch.setattr(at_once, "settled", lambda value: 2 if isinstance(value, int) else value)

@@ -137,7 +137,7 @@ def test_of_other_pictures_or_another_version_it_is_refused(store: Store, tmp_pa
     with pytest.raises(DataError, match="pictures is abc, wanted xyz"):
         Store(url_in(tmp_path)).open({"pictures": "xyz"}, [])
     with sqlite3.connect(tmp_path / "comparison.db") as connection:
-        connection.execute("UPDATE about SET value = '99' WHERE name = 'version'")
+        connection.execute("UPDATE comparison SET value = '99' WHERE name = 'version'")
     with pytest.raises(DataError, match="version is 99, wanted 1"):
         Store(url_in(tmp_path)).open({"pictures": "abc"}, [])
 

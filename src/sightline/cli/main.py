@@ -20,6 +20,7 @@ COMMANDS = {
     "diagnose": "Say what is wrong with a run, also while it trains, and what cures it.",
     "cure": "Train again with what the diagnosis prescribes, and compare.",
     "compare": "Compare recipes over several seeds, with what statistics say.",
+    "tune": "Search for a better recipe, and find out whether it is one.",
     "rate": "Find a learning rate, and see that the network can learn at all.",
     "bench": "Measure how fast this machine trains on your pictures.",
     "report": "Write the page of a run, or of several side by side.",

@@ -94,11 +94,7 @@ def planned(source: Any, arms: Sequence[Arm], seeds: Sequence[int], *, progress:
         DataError: the pictures cannot be trained on, or none are held out to compare on.
         RecipeError: fewer than two seeds; arms that cannot be trained, all of them named; arms that come to the same.
     """
-    if len(set(seeds)) < FEWEST_SEEDS:
-        raise RecipeError(
-            f"--seeds: found {len(set(seeds))}, wanted two at least: the same recipe with another seed gives another "
-            "result, and without a second one nobody knows how different it is. Five are a good start."
-        )
+    refuse_seeds(len(set(seeds)))
     surveyed = survey(source, arms[0].recipe, progress=progress)
     if not len(surveyed.split.test) and not len(surveyed.split.validation):
         raise DataError(
@@ -125,6 +121,15 @@ def planned(source: Any, arms: Sequence[Arm], seeds: Sequence[int], *, progress:
     if mistakes:
         raise RecipeError("; ".join(mistakes))
     return plan
+
+
+def refuse_seeds(seeds: int) -> None:
+    """Raise RecipeError where there are too few seeds to say anything."""
+    if seeds < FEWEST_SEEDS:
+        raise RecipeError(
+            f"--seeds: found {seeds}, wanted two at least: the same recipe with another seed gives another result, and "
+            "without a second one nobody knows how different it is. Five are a good start."
+        )
 
 
 def _held_out(recipe: Recipe, plan: Plan) -> NDArray[np.int64]:

@@ -50,9 +50,9 @@ MOST_ATTEMPTS = 3
 State = Literal["waiting", "running", "done", "failed"]
 
 TABLES = MetaData()
-ABOUT = Table("about", TABLES, Column("name", String(40), primary_key=True), Column("value", Text, nullable=False))
+ABOUT = Table("comparison", TABLES, Column("name", String(40), primary_key=True), Column("value", Text, nullable=False))
 TRIALS = Table(
-    "trials",
+    "comparison_trials",  # Optuna, whose studies lie in the same database, has a table of trials, too
     TABLES,
     Column("digest", String(32), primary_key=True),
     Column("place", Integer, nullable=False),
