@@ -56,6 +56,13 @@ def test_turning_the_arms_around_turns_the_interval_around(differences) -> None:
     assert (turned.low, turned.high) == pytest.approx((-student.high, -student.low))
 
 
+@pytest.mark.parametrize("differences", [[-1, 1], [-2, -1, 1, 2], [-3, -1, 0, 1, 3]])
+def test_what_lies_evenly_has_an_even_interval(differences) -> None:
+    """Many bootstrap means are the mean itself, and half of them count as below it."""
+    found = bca_interval(np.array(differences, np.float64), confidence=0.8)
+    assert found.low == pytest.approx(-found.high)
+
+
 def test_differences_that_are_all_the_same_leave_no_doubt() -> None:
     same = np.array([0.5, 0.5, 0.5])
     assert bca_interval(same, confidence=0.95) == t_interval(same, confidence=0.95) == Interval(0.5, 0.5)

@@ -103,6 +103,15 @@ def test_a_machine_that_is_slow_for_a_while_gives_the_steps_back() -> None:
     assert 0.9 < share <= 1.0
 
 
+def test_after_the_last_step_of_an_epoch_it_is_still_to_be_judged() -> None:
+    """Ten epochs of two steps: after the sixth step eight judgings of half a second are left, the third among them."""
+    costs = Costs(step=1.0, judging=0.005, spent=0.0, ending=0.25)
+    pace = Pace(0.0, 1.0, Training(), costs, BATCH, VALIDATION, 0, clock=lambda: 0.0)
+    course = Course(10, 2)
+    assert pace._ahead(course, 6, 20) == pytest.approx(14 * 1.0 + 8 * 0.5 + 0.25)
+    assert pace._ahead(course, 7, 20) == pytest.approx(13 * 1.0 + 7 * 0.5 + 0.25)
+
+
 def test_the_first_steps_of_a_process_may_be_slow() -> None:
     slow = iter([60.0] * 3)
     course, _, decided = simulated(5.0, Training(), lambda _: next(slow, 1.0))
