@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test slow torture lint types contract format docs clean help
+.PHONY: demo test slow torture lecture lint types contract format docs clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -34,6 +34,9 @@ slow: $(READY)  ## the proofs that take minutes
 
 torture: $(READY)  ## fail, kill, cut off and alter at every write, step and byte: about 20 minutes on two processors
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 4 --durations 20 tests/exactness tests/cli/test_resume.py
+
+lecture: $(READY)  ## measure the lecture's claims and write docs/lecture-measured.md; stopped, it goes on
+	@$(BIN)/python benchmarks/lecture_measured.py ../shared/data --weights ../shared/weights
 
 format: $(READY)  ## put the code into the house's form
 	@$(BIN)/ruff check --fix .

@@ -20,11 +20,11 @@ import sightline
 from sightline.comparison import at_once, coordinator
 from sightline.comparison.arms import varied
 from sightline.comparison.at_once import Crew
-from sightline.comparison.plan import planned
+from sightline.comparison.plan import as_asked, from_asked, planned
 from sightline.comparison.store import Store, url_in
 from sightline.comparison.trained import trained
 from sightline.errors import DataError, OutputError, RecipeError, TrainingError
-from sightline.recipe import Recipe, apply_overrides, from_toml
+from sightline.recipe import Recipe, apply_overrides
 from sightline.training import Run
 
 SMALL = {
@@ -94,7 +94,7 @@ def test_a_trial_that_cannot_be_gone_on_with_is_trained_anew(compared, digits, t
     (run / "recipe.toml").write_bytes((before / "recipe.toml").read_bytes())
     lines = (before / "events.jsonl").read_text().splitlines()
     (run / "events.jsonl").write_text("\n".join([*lines[:1], json.dumps({"event": "weights", "weights": "x"})]) + "\n")
-    again = trained(digits, from_toml(row.trial.recipe), run, cache=tmp_path / "cache")
+    again = trained(digits, from_asked(row.trial.recipe), run, cache=tmp_path / "cache")
     assert (again.path / "model.safetensors").read_bytes() == (before / "model.safetensors").read_bytes()
 
 
@@ -250,5 +250,5 @@ def test_how_many_at_once_is_measured(digits, tmp_path, monkeypatch) -> None:
 
 
 def test_speeds_are_those_of_real_steps(digits, tmp_path) -> None:
-    recipe = sightline.recipe.to_toml(apply_overrides(Recipe(), SMALL))
+    recipe = as_asked(apply_overrides(Recipe(), SMALL))
     assert at_once._together(digits, recipe, 1, 1, tmp_path) > 0

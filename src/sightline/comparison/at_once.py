@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from sightline.recipe import apply_overrides, from_toml, to_toml
+from sightline.comparison.plan import as_asked, from_asked
+from sightline.recipe import apply_overrides
 from sightline.recipe.choices import settled
 from sightline.training import Survey, prepare, survey
 from sightline.training.assembly import assemble
@@ -46,7 +47,7 @@ def crew(source: Any, surveyed: Survey, *, cache: Path | None = None) -> Crew:
     threads = settled(recipe.training.threads)
     if settled(recipe.training.device) != "cpu" or asked.training.threads != "auto" or threads == 1:
         return Crew(1, threads, {})
-    found = {pair: _together(source, to_toml(asked), *pair, cache) for pair in _pairs(threads)}
+    found = {pair: _together(source, as_asked(asked), *pair, cache) for pair in _pairs(threads)}
     workers, each = max(found, key=lambda pair: found[pair])
     return Crew(workers, each, {f"{w} x {t}": round(speed, 1) for (w, t), speed in found.items()})
 
@@ -93,7 +94,7 @@ def _answers(answers: Any, processes: Sequence[SpawnProcess]) -> list[float]:
 
 
 def _speed(source: Any, recipe: str, threads: int, cache: Path | None, ready: Any, go: Any, speeds: Any) -> None:
-    chosen = apply_overrides(from_toml(recipe), {"training.threads": threads})
+    chosen = apply_overrides(from_asked(recipe), {"training.threads": threads})
     prepared = prepare(survey(source, chosen), cache=cache)
     with TemporaryDirectory() as folder:
         session = assemble(prepared, prepared.resolved, Path(folder))

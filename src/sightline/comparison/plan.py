@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ from sightline.comparison.store import Trial
 from sightline.data import Progress
 from sightline.errors import DataError, RecipeError
 from sightline.model.sealing import own_version
-from sightline.recipe import Recipe, apply_overrides, to_toml
+from sightline.recipe import Recipe, apply_overrides
+from sightline.recipe.overrides import explicit
 from sightline.training import Survey, resolve, survey
 from sightline.training.prepare import divide
 from sightline.training.standing import digest_of
@@ -74,11 +76,21 @@ class Plan:
         choices: dict[str, Any] = {"training.seed": seed}
         if arm.recipe.training.threads == "auto":
             choices["training.threads"] = threads
-        recipe = to_toml(apply_overrides(arm.recipe, choices))
+        recipe = as_asked(apply_overrides(arm.recipe, choices))
         weights = _content(arm.recipe.transfer.weights, Path(self.surveyed.folder))
         parts = (recipe, self.surveyed.catalogue.digest, weights, own_version(), torch.__version__, np.__version__)
         digest = hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
         return Trial(digest, arm.name, seed, recipe)
+
+
+def as_asked(recipe: Recipe) -> str:
+    """Return the fields that were set in a recipe as JSON: what was left open stays open for whoever reads it."""
+    return json.dumps(explicit(recipe), sort_keys=True)
+
+
+def from_asked(text: str) -> Recipe:
+    """Return the recipe of such a text."""
+    return apply_overrides(json.loads(text), {})
 
 
 def planned(source: Any, arms: Sequence[Arm], seeds: Sequence[int], *, progress: Progress | None = None) -> Plan:

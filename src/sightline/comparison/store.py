@@ -77,7 +77,7 @@ class Trial:
     arm: str
     seed: int
     recipe: str
-    """As TOML, with the seed."""
+    """What was set in it, as JSON, with the seed."""
 
 
 @dataclass(frozen=True)

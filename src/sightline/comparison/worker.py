@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.comparison.outcome import outcome
+from sightline.comparison.plan import from_asked
 from sightline.comparison.store import STALE, Store, Trial
 from sightline.comparison.trained import trained
 from sightline.errors import BusyError, OutputError, SightlineError
-from sightline.recipe import from_toml
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
@@ -75,7 +75,7 @@ def _work(
 
 
 def _train(trial: Trial, source: Any, runs: Path, cache: Path | None) -> dict[str, Any]:
-    return outcome(trained(source, from_toml(trial.recipe), runs / trial.digest, cache=cache))
+    return outcome(trained(source, from_asked(trial.recipe), runs / trial.digest, cache=cache))
 
 
 class _signs_of_life:  # noqa: N801 - used as a function is
