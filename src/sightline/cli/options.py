@@ -18,7 +18,10 @@ def recipe_options(function: F) -> F:
     for option in (
         click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Set a field; may be repeated."),
         click.option(
-            "--recipe", "recipe_file", metavar="FILE", help="A recipe, as `sightline init` writes it; or fast."
+            "--recipe",
+            "recipe_file",
+            metavar="FILE",
+            help="A recipe, as `sightline init` writes it; or fast, or accurate.",
         ),
     ):
         function = option(function)
