@@ -35,8 +35,6 @@ class Claim:
     """The first values make the arm that the others are held against."""
     wanted: str
     """Verdict on each other arm by which the claim holds: better, worse, or not better."""
-    of: tuple[str, ...] = ()
-    """Arms that it is about; none for all but the first."""
     tune_rate: bool = False
     margin: float | None = None
     """Points of accuracy, as a share, that do not matter."""

@@ -10,17 +10,20 @@ its own is below `--runs`; the generated page has claim, verdict, effects with t
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lecture_claims import CLAIMS, Claim, Transfers
-from sightline.comparison import Comparison, compare
+from sightline.comparison import compare
+from sightline.comparison.comparison import NUMBERS
 from sightline.recipe.fields import show
 from sightline.report.over_seeds import write
-from sightline.statistics.verdict import Verdict
 
-SECONDS = "seconds.txt"
+SECONDS, FAILED = "seconds.txt", "failed"
 HEAD = """# The lecture, measured
 
 Each claim of the lecture is a comparison on real pictures: {seeds} seeds for each arm, the same split, order and draws
@@ -52,12 +55,11 @@ def main() -> None:
     claims = [(claim, dict(claim.recipe)) for claim in CLAIMS]
     if weights.is_file():
         claims += [(claim, {**claim.recipe, "transfer.weights": str(weights)}) for claim in transfers.claims]
-    found = []
     for claim, recipe in claims:
         if given.only and claim.name not in given.only:
             continue
         begun = time.perf_counter()
-        comparison = compare(
+        compare(
             str(given.data / claim.data),
             recipe,
             vary=claim.vary,
@@ -68,13 +70,19 @@ def main() -> None:
             command=command(claim, recipe, given.seeds),
         )
         write(given.runs / claim.name)
-        found.append((claim, recipe, comparison))
         seconds = time.perf_counter() - begun
         with (given.runs / SECONDS).open("a", encoding="utf-8") as file:
             file.write(f"{claim.name} {seconds:.1f}\n")
-        print(f"{claim.name}: {answer(claim, comparison)} ({seconds:.0f} s)", flush=True)
-    if not given.only:
-        given.out.write_text(page(found, given.seeds, minutes_of(given.runs)), encoding="utf-8")
+        found = {each.name: measured(given.runs / each.name) for each, _ in claims}
+        given.out.write_text(page([each for each, _ in claims], found, minutes_of(given.runs)), encoding="utf-8")
+        print(f"{claim.name}: {answer(claim, found[claim.name])} ({seconds:.0f} s)", flush=True)
+
+
+def measured(folder: Path) -> dict[str, Any]:
+    """Return the numbers of a comparison; nothing where it has not been carried out."""
+    path = folder / NUMBERS
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
 
 
 def minutes_of(runs: Path) -> float:
@@ -82,16 +90,16 @@ def minutes_of(runs: Path) -> float:
     return sum(float(line.split()[1]) for line in (runs / SECONDS).read_text(encoding="utf-8").splitlines()) / 60.0
 
 
-def answer(claim: Claim, comparison: Comparison) -> str:
+def answer(claim: Claim, found: Mapping[str, Any]) -> str:
     """Return whether the claim holds: for all arms that it is about, for some, or for none."""
-    verdicts = comparison.verdicts()
-    about = claim.of or comparison.arms[1:]
-    answers = {_of_one(claim.wanted, verdicts[arm]) if arm in verdicts else "undecided" for arm in about}
-    return answers.pop() if len(answers) == 1 else "holds in part"
+    if not found:
+        return "not measured yet"
+    verdicts = found["verdicts"]["accuracy"]
+    answers = {_of_one(claim.wanted, verdicts[arm]["says"]) if arm in verdicts else FAILED for arm in found["arms"][1:]}
+    return answers.pop() if len(answers) == 1 else "holds in part" if "holds" in answers else "undecided"
 
 
-def _of_one(wanted: str, verdict: Verdict) -> str:
-    says = verdict.says
+def _of_one(wanted: str, says: str) -> str:
     match wanted:
         case "better" | "worse":
             opposite = {"better": ("worse", "equivalent"), "worse": ("better", "equivalent")}[wanted]
@@ -115,31 +123,33 @@ def command(claim: Claim, recipe: dict[str, object], seeds: int) -> str:
     return shlex.join(words)
 
 
-def page(found: list[tuple[Claim, dict[str, object], Comparison]], seeds: int, minutes: float) -> str:
+def page(claims: Sequence[Claim], found: Mapping[str, Mapping[str, Any]], minutes: float) -> str:
     """Return the generated page."""
-    text = HEAD.format(seeds=seeds, minutes=round(minutes))
-    for claim, _, comparison in found:
-        text += f"| [{claim.says}](#{claim.name}) | {answer(claim, comparison)} |\n"
-    for claim, recipe, comparison in found:
-        values = comparison.values()
-        text += f'\n## <a id="{claim.name}"></a>{claim.says}\n\n**{answer(claim, comparison).capitalize()}.** '
-        text += f"{claim.data}. {claim.note}".rstrip() + "\n\n"
+    done = [claim for claim in claims if found[claim.name]]
+    text = HEAD.format(seeds=len(found[done[0].name]["seeds"]), minutes=round(minutes))
+    for claim in claims:
+        says = f"[{claim.says}](#{claim.name})" if claim in done else claim.says
+        text += f"| {says} | {answer(claim, found[claim.name])} |\n"
+    for claim in done:
+        of = found[claim.name]
+        text += f'\n## <a id="{claim.name}"></a>{claim.says}\n\n**{answer(claim, of).capitalize()}.** {claim.data}. '
+        text = f"{text.rstrip()} {claim.note}".rstrip() + "\n\n"
         text += "| arm | accuracy, % | effect | 95 % interval | p | verdict |\n|---|---:|---:|---:|---:|---|\n"
-        for arm in comparison.arms:
-            numbers = list(values[arm].values())
+        for arm in of["arms"]:
+            numbers = list(of["values"]["accuracy"][arm].values())
             mean = f"{sum(numbers) / len(numbers):.2f}" if numbers else "failed"
-            verdict = comparison.verdicts().get(arm)
+            verdict = of["verdicts"]["accuracy"].get(arm)
             cells = ["", "", "", ""]
             if verdict is not None:
-                interval = f"{verdict.interval.low:+.2f} to {verdict.interval.high:+.2f}"
-                cells = [f"{verdict.mean:+.2f}", interval, f"{verdict.p_value:.2g}", verdict.says]
+                interval = f"{verdict['interval']['low']:+.2f} to {verdict['interval']['high']:+.2f}"
+                cells = [f"{verdict['mean']:+.2f}", interval, f"{verdict['p_value']:.2g}", verdict["says"]]
             text += f"| {arm} | {mean} | {' | '.join(cells)} |\n"
-        for arm, seeds_of in comparison.failed().items():
-            text += f"\n{arm} failed with {len(seeds_of)} of {seeds} seeds.\n"
-        for arm, search in comparison.searches.items():
-            edge = ", the edge of what was tried" if search.at_the_edge else ""
-            text += f"\nRate of {arm}: {search.rate:g}{edge}.\n"
-        text += f"\n```text\n{command(claim, recipe, seeds)}\n```\n"
+        for arm, failed in of["failed"].items():
+            text += f"\n{arm} failed with {len(failed)} of {len(of['seeds'])} seeds.\n"
+        for arm, search in of["rates"].items():
+            edge = ", the edge of what was tried" if search["at_the_edge"] else ""
+            text += f"\nRate of {arm}: {search['rate']:g}{edge}.\n"
+        text += f"\n```text\n{of['command']}\n```\n"
     return text
 
 
