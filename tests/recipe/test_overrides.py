@@ -216,3 +216,12 @@ def test_a_file_and_overrides_are_checked_together(tmp_path: Path) -> None:
         read_with_overrides(path, ["network=lenett"])
     assert str(refusal.value).startswith(f"{path}, 2 mistakes:\n  training.epoch: ")
     assert read_with_overrides(None, ["training.epochs=3"]).training.epochs == 3
+
+
+def test_what_is_given_stays_as_it_was():
+    """A section that two recipes share is changed in neither of them by what is set within it afterwards."""
+    section = {"name": "vgg", "widths": [8, 16], "convolutions": [1, 1]}
+    given = {"network": section, "network.normalization": "none"}
+    assert apply_overrides(Recipe(), given).network.normalization == "none"
+    assert section == {"name": "vgg", "widths": [8, 16], "convolutions": [1, 1]}
+    assert apply_overrides(Recipe(), {"network": section}).network.normalization == "batch"

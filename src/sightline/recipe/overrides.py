@@ -129,7 +129,7 @@ def _wishes(overrides: Iterable[str] | Mapping[str, Any], mistakes: list[Mistake
     if isinstance(overrides, str):
         overrides = [overrides]
     if isinstance(overrides, Mapping):
-        found = [Override(_path(key), value) for key, value in overrides.items()]
+        found = [Override(_path(key), deepcopy(value)) for key, value in overrides.items()]
     else:
         found = []
         for text in overrides:
