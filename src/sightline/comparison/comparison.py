@@ -210,8 +210,8 @@ def _sentence(base: str, arm: str, verdict: Verdict, measure: str, unit: str) ->
         text += f" A difference as large as this would take {needed} seeds to be found in four cases of five."
     if not verdict.agree:
         text += (
-            f" The bootstrap says otherwise ({verdict.bootstrap.low:+.2f} to {verdict.bootstrap.high:+.2f}): too few "
-            "seeds, or one that stands apart."
+            f" The bootstrap's interval is another one, {verdict.bootstrap.low:+.2f} to {verdict.bootstrap.high:+.2f}: "
+            "few seeds, or one that stands apart."
         )
     return text
 
