@@ -164,16 +164,9 @@ def together(lines: Sequence[Sequence[tuple[int, float]]], letters: Sequence[str
             shown = [(epoch, value) for epoch, value in points if abs(value) <= LARGEST_LOSS]
             if not shown:
                 continue
-            mark = "o" if len(shown) == 1 else ""
-            (line,) = axes.plot(*zip(*shown, strict=True), color=look.stand_in, marker=mark, linewidth=1.6)
-            if look.lengths:
-                line.set_dashes(list(look.lengths))
+            _line(axes, shown, look)
             ends.append((shown[-1][1], letter, look.stand_in))
-        _whole_numbers(axes)
-        axes.set_xlabel("epoch")
-        axes.set_title(label, fontsize=10, loc="left")
-        _letters_at_the_edge(axes, ends)
-        return for_page(_svg(figure))
+        return _over_epochs(figure, axes, ends, label)
 
 
 def forest(rows: Sequence[tuple[str, float, float, float]], label: str) -> str:
@@ -222,17 +215,11 @@ def bands(arms: Sequence[Mapping[int, Sequence[float]]], letters: Sequence[str],
             if not epochs:
                 continue
             means = [sum(known[epoch]) / len(known[epoch]) for epoch in epochs]
-            (line,) = axes.plot(epochs, means, color=look.stand_in, marker="o" if len(epochs) == 1 else "")
-            if look.lengths:
-                line.set_dashes(list(look.lengths))
+            _line(axes, list(zip(epochs, means, strict=True)), look)
             low, high = ([edge(known[epoch]) for epoch in epochs] for edge in (min, max))
             axes.fill_between(epochs, low, high, color=look.stand_in, alpha=0.18, linewidth=0)
             ends.append((means[-1], letter, look.stand_in))
-        _whole_numbers(axes)
-        axes.set_xlabel("epoch")
-        axes.set_title(label, fontsize=10, loc="left")
-        _letters_at_the_edge(axes, ends)
-        return for_page(_svg(figure))
+        return _over_epochs(figure, axes, ends, label)
 
 
 def scatter(points: Sequence[tuple[str, float, float] | None], across: str, up: str) -> str:
@@ -261,12 +248,24 @@ def scatter(points: Sequence[tuple[str, float, float] | None], across: str, up: 
         return for_page(_svg(figure))
 
 
-def _letters_at_the_edge(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Write letters where their lines end, given value, letter and color."""
+def _line(axes: Axes, points: Sequence[tuple[float, float]], look: Look) -> None:
+    """Draw a line with its look; a single point, which a line would not show, as one."""
+    mark = "o" if len(points) == 1 else ""
+    (line,) = axes.plot(*zip(*points, strict=True), color=look.stand_in, marker=mark, linewidth=1.6)
+    if look.lengths:
+        line.set_dashes(list(look.lengths))
+
+
+def _over_epochs(figure: Figure, axes: Axes, ends: Sequence[tuple[float, str, str]], label: str) -> str:
+    """Return a drawing over epochs as SVG, with letters where lines end, given value, letter and color."""
+    _whole_numbers(axes)
+    axes.set_xlabel("epoch")
+    axes.set_title(label, fontsize=10, loc="left")
     low, high = axes.get_ylim()
     places = _apart([(value - low) / (high - low) for value, _, _ in ends])
     for place, (_, letter, color) in zip(places, ends, strict=True):
         axes.text(1.015, place, letter, color=color, transform=axes.transAxes, va="center", fontweight="bold")
+    return for_page(_svg(figure))
 
 
 def _apart(places: Sequence[float]) -> list[float]:

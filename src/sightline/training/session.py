@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from sightline import optimization
 from sightline.errors import OutputError, TrainingError
-from sightline.recipe import Recipe, to_toml
+from sightline.recipe import Recipe
 from sightline.recipe.choices import settled
 from sightline.training import checkpoint, directory, predictions, sealing, sums
 from sightline.training.batches import steps_per_epoch
@@ -42,7 +41,7 @@ from sightline.training.prepare import Prepared
 from sightline.training.replanning import replanned
 from sightline.training.resolve import Resolved
 from sightline.training.stage import Stage
-from sightline.training.standing import digest_of, standing
+from sightline.training.standing import digest_of, noted
 from sightline.training.state import State, copied, holding, shortened_digest
 from sightline.training.step import Forward
 from sightline.training.times import Times
@@ -257,30 +256,16 @@ class Session:
         )
 
     def _checkpoint(self, log_bytes: int) -> Checkpoint:
-        return taken(self.state, {**self._about(), "log_bytes": log_bytes})
+        return taken(self.state, {**noted(self), "log_bytes": log_bytes})
 
     def _kept_for_inspection(self, fault: TrainingError) -> str:
         """Keep the state of a training that broke down, and return the words that say where."""
         path = self.path / directory.CHECKPOINTS / checkpoint.FAULT
         try:
-            checkpoint.store(path, taken(self.state, {**self._about(), "fault": str(fault)}, gradients=True))
+            checkpoint.store(path, taken(self.state, {**noted(self), "fault": str(fault)}, gradients=True))
         except OutputError:
             return ""
         return f". State and gradient are kept in {path}"
-
-    def _about(self) -> dict[str, Any]:
-        return {
-            "name": self.prepared.source,
-            "source": self.prepared.place,
-            "standing": standing(self.prepared, self.recipe),
-            "replanned": [list(each) for each in self.recipe.training.replanned],
-            "steps_per_epoch": self.steps_per_epoch(),
-            "optimizer": self.recipe.optimizer.name,
-            "reasons": dict(self.resolved.reasons),
-            "asked": to_toml(self.resolved.asked),
-            "folder": self.prepared.folder,
-            "exact": self.exact,
-        }
 
     def seal(self) -> dict[str, Metrics]:
         """Judge the best weights on what was held out, write that into the model, and return the metrics by side.

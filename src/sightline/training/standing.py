@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from sightline.model.sealing import own_version
 from sightline.recipe import Recipe, to_toml
 from sightline.recipe.choices import settled
 from sightline.training.prepare import Prepared
+
+if TYPE_CHECKING:
+    from sightline.training.session import Session
 
 WITHOUT_EFFECT = {"checkpoint_minutes": 0.0, "checkpoint_steps": 0, "checkpoints_kept": 1, "tracking": ()}
 """Fields of `training` that change no bit of the result."""
@@ -49,6 +52,22 @@ def standing(prepared: Prepared, recipe: Recipe) -> dict[str, str]:
         "numpy": np.__version__,
         "processor": prepared.machine.name,
         "capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def noted(session: Session) -> dict[str, Any]:
+    """Return what a checkpoint of a training notes besides its state: all that is asked for when it goes on."""
+    return {
+        "name": session.prepared.source,
+        "source": session.prepared.place,
+        "standing": standing(session.prepared, session.recipe),
+        "replanned": [list(each) for each in session.recipe.training.replanned],
+        "steps_per_epoch": session.steps_per_epoch(),
+        "optimizer": session.recipe.optimizer.name,
+        "reasons": dict(session.resolved.reasons),
+        "asked": to_toml(session.resolved.asked),
+        "folder": session.prepared.folder,
+        "exact": session.exact,
     }
 
 
