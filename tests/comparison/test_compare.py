@@ -11,10 +11,9 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
-from sklearn.datasets import load_digits
+from small_trainings import SMALL
 
 import sightline
 from sightline.comparison import at_once, coordinator
@@ -27,22 +26,7 @@ from sightline.errors import DataError, OutputError, RecipeError, TrainingError
 from sightline.recipe import Recipe, apply_overrides
 from sightline.training import Run
 
-SMALL = {
-    "network": "lenet",
-    "network.width": 0.5,
-    "training.epochs": 2,
-    "training.batch_size": 32,
-    "augmentation": "none",
-    "data.test_fraction": 0.2,
-    "training.diagnosis": False,
-}
 VARY = ["network.activation=sigmoid,relu"]
-
-
-@pytest.fixture(scope="module")
-def digits() -> tuple[np.ndarray, np.ndarray]:
-    loaded = load_digits()
-    return (loaded.images[:240] * 255 / 16).round().astype(np.uint8), loaded.target[:240] % 3
 
 
 @pytest.fixture(scope="module")

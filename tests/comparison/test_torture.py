@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from sklearn.datasets import load_digits
+from small_trainings import SMALL
 from sqlalchemy import update
 
 from sightline.comparison.store import TRIALS, Store, url_in
@@ -84,17 +84,12 @@ def _forget_one(out: Path, chance: random.Random) -> None:
     shutil.rmtree(out / "runs" / digest)
 
 
-def test_real_trainings_of_the_same_are_rarely_called_different(tmp_path) -> None:
+def test_real_trainings_of_the_same_are_rarely_called_different(digits, tmp_path) -> None:
     """Sixty seeds of one recipe; of 400 draws of five against five others, at most 5 % and three standard errors."""
-    loaded = load_digits()
-    pictures = (loaded.images[:600] * 255 / 16).round().astype(np.uint8), loaded.target[:600]
-    chosen = {
-        "network": "lenet", "network.width": 0.5, "training.epochs": 3, "augmentation": "none",
-        "data.test_fraction": 0.4, "training.diagnosis": False,
-    }  # fmt: skip
+    chosen = {**SMALL, "training.epochs": 3, "data.test_fraction": 0.4}
     found = []
     for seed in range(60):
-        run = train(pictures, {**chosen, "training.seed": seed}, out=tmp_path / str(seed), cache=tmp_path / "cache")
+        run = train(digits, {**chosen, "training.seed": seed}, out=tmp_path / str(seed), cache=tmp_path / "cache")
         found.append(run.metrics["test"]["accuracy"])
     accuracies = np.array(found)
     assert accuracies.std() > 0

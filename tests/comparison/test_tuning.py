@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from small_trainings import SMALL
 
 from sightline.comparison.space import Range, Values
 from sightline.comparison.tuning import FRESH, tune
@@ -17,25 +16,8 @@ from sightline.training import directory
 
 pytest.importorskip("optuna", reason="optuna, which proposes recipes, is not installed")
 
-SMALL = {
-    "network": "lenet",
-    "network.width": 0.5,
-    "optimizer": "adam",
-    "optimizer.learning_rate": 1e-5,
-    "training.epochs": 2,
-    "training.batch_size": 32,
-    "augmentation": "none",
-    "data.test_fraction": 0.2,
-    "data.validation_fraction": 0.2,
-    "training.diagnosis": False,
-}
+SLOW = {**SMALL, "optimizer": "adam", "optimizer.learning_rate": 1e-5, "data.validation_fraction": 0.2}
 SPACE = {"optimizer.learning_rate": Range(1e-5, 1e-2, log=True), "network.activation": Values(('"relu"', '"tanh"'))}
-
-
-@pytest.fixture(scope="module")
-def digits() -> tuple[np.ndarray, np.ndarray]:
-    loaded = load_digits()
-    return (loaded.images[:300] * 255 / 16).round().astype(np.uint8), loaded.target[:300] % 3
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +26,7 @@ def tuned(digits, tmp_path_factory):
     out = tmp_path_factory.mktemp("tuning")
     told: list[tuple[int, float | None]] = []
     found = tune(
-        digits, SMALL, space=SPACE, trials=8, seeds=3, out=out, workers=1, cache=out / "cache",
+        digits, SLOW, space=SPACE, trials=8, seeds=3, out=out, workers=1, cache=out / "cache",
         told=lambda number, accuracy, choices: told.append((number, accuracy)),
     )  # fmt: skip
     return found, out, told
@@ -84,7 +66,7 @@ def test_it_goes_on_where_it_was(tuned, digits) -> None:
     found, out, _ = tuned
     told: list[int] = []
     again = tune(
-        digits, SMALL, space=SPACE, trials=9, seeds=3, out=out, workers=1, cache=out / "cache",
+        digits, SLOW, space=SPACE, trials=9, seeds=3, out=out, workers=1, cache=out / "cache",
         told=lambda number, accuracy, choices: told.append(number),
     )  # fmt: skip
     assert told == [8]
@@ -93,7 +75,7 @@ def test_it_goes_on_where_it_was(tuned, digits) -> None:
 
 def test_where_nothing_is_better_the_start_stays(digits, tmp_path) -> None:
     worse = {"optimizer.learning_rate": Range(1e-9, 1e-8, log=True)}
-    start = {**SMALL, "optimizer.learning_rate": 3e-3}
+    start = {**SLOW, "optimizer.learning_rate": 3e-3}
     found = tune(digits, start, space=worse, trials=3, seeds=2, out=tmp_path, cache=tmp_path / "cache")
     assert found.confirmed is None
     assert not found.choices
@@ -101,7 +83,7 @@ def test_where_nothing_is_better_the_start_stays(digits, tmp_path) -> None:
 
 
 def test_a_space_of_which_nothing_can_be_trained_is_said_to_be_so(digits, tmp_path) -> None:
-    hopeless = {**SMALL, "optimizer": "sgd", "optimizer.learning_rate": 100.0, "optimizer.weight_decay": 1.0,
+    hopeless = {**SLOW, "optimizer": "sgd", "optimizer.learning_rate": 100.0, "optimizer.weight_decay": 1.0,
                 "training.epochs": 6}  # fmt: skip
     with pytest.raises(TrainingError, match="none of 2 trials came to its end"):
         tune(
@@ -112,4 +94,4 @@ def test_a_space_of_which_nothing_can_be_trained_is_said_to_be_so(digits, tmp_pa
 
 def test_without_validation_there_is_nothing_to_choose_by(digits, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="none are held out"):
-        tune(digits, {**SMALL, "data.validation_fraction": 0.0}, trials=2, out=tmp_path)
+        tune(digits, {**SLOW, "data.validation_fraction": 0.0}, trials=2, out=tmp_path)
