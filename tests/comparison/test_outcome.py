@@ -17,10 +17,16 @@ TEST = {
 def test_the_worst_class_is_one_that_occurs_and_interrupted_trainings_have_no_time(tmp_path, between, seconds) -> None:
     sealed = {"event": "sealed", "test": TEST, "best_epoch": 2, "fingerprint": "x", "calibration": {"test": {}}}
     epochs = [{"event": "epoch", "epoch": number, "training_loss": 1.0, "seconds": 2.5} for number in (1, 2)]
-    lines = {"events.jsonl": [*epochs, sealed], "times.jsonl": [epochs[0], *between, epochs[1]]}
+    probes = [
+        {"event": "probe", "step": step, "layers": [{"name": "conv1", "gradient": 0.1 * step, "spread": 1.0}]}
+        for step in (1, 4)
+    ]
+    lines = {"events.jsonl": [*probes, *epochs, sealed], "times.jsonl": [epochs[0], *between, epochs[1]]}
     for name, each in lines.items():
         (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in each))
     found = outcome(Run(tmp_path))
     assert found["sides"]["test"]["worst_class"] == 0.4
     assert found["seconds"] == seconds
     assert [each["epoch"] for each in found["curve"]] == [1, 2]
+    assert [each["seconds"] for each in found["curve"]] == [seconds and 2.5] * 2
+    assert found["gradients"] == [{"name": "conv1", "gradient": 0.1}]  # before the first step

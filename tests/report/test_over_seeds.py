@@ -12,6 +12,7 @@ from read_page import Page
 from sightline.comparison.comparison import Comparison
 from sightline.comparison.store import Row, Trial
 from sightline.errors import DataError
+from sightline.report import charts
 from sightline.report.over_seeds import NUMBERS, write
 
 SCRIPT = "<script>alert(1)</script>"
@@ -29,7 +30,10 @@ def row(arm: str, seed: int, accuracy: float | None, *, findings: tuple[str, ...
         {"epoch": epoch, "training_loss": 1.0, "accuracy": accuracy * epoch / 3, "loss": 2.0 / epoch}
         for epoch in (1, 2, 3)
     ]
-    result = {"sides": {"test": side}, "seconds": 10.0 + seed, "curve": curve, "findings": list(findings)}
+    result = {
+        "sides": {"test": side}, "seconds": 10.0 + seed, "curve": curve, "findings": list(findings),
+        "gradients": [{"name": f"conv{layer}", "gradient": 10.0 ** (layer - 8)} for layer in range(1, 9)],
+    }  # fmt: skip
     return Row(trial, "done", 1, "", result)
 
 
@@ -97,3 +101,21 @@ def test_without_numbers_it_says_how_to_make_them(tmp_path: Path) -> None:
     (tmp_path / NUMBERS).write_text("{}")
     with pytest.raises(DataError, match=r"comparison\.json"):
         write(tmp_path)
+
+
+def test_gradients_by_layer_are_drawn_where_they_were_looked_at(folder: Path) -> None:
+    numbers = json.loads((folder / NUMBERS).read_text())
+    assert "Gradients by layer" in write(folder).read_text(encoding="utf-8")
+    for trial in numbers["trials"]:
+        trial["gradients"] = []
+    (folder / NUMBERS).write_text(json.dumps(numbers))
+    assert "Gradients by layer" not in write(folder).read_text(encoding="utf-8")
+
+
+def test_gradients_may_vanish_altogether_and_networks_differ_in_depth() -> None:
+    arms = [[[0.0, 1e-9, 1.0], [0.0, 1e-7, 1.0]], [], [[0.1, 0.2]], [[0.0, 0.0]]]
+    drawing = charts.by_layer(arms, ["A", "B", "C", "D"], "norm of the gradient")
+    assert [letter for letter in "ABCD" if f">{letter}</text>" in drawing] == ["A", "C"]
+    assert "nan" not in drawing
+    assert "inf" not in drawing
+    assert "&#8722;" in drawing or "\u2212" in drawing or "-8" in drawing  # powers of ten

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +14,6 @@ from sightline.cli.options import recipe_options
 if TYPE_CHECKING:
     from sightline.cli.display import Display
     from sightline.comparison import Comparison
-    from sightline.comparison.at_once import Crew
-    from sightline.comparison.plan import Plan
-    from sightline.comparison.store import Row
 
 
 @click.command("compare")
@@ -35,6 +30,12 @@ if TYPE_CHECKING:
 @click.option("--seeds", default=5, show_default=True, help="Trainings of each arm.")
 @click.option(
     "--margin", type=click.FloatRange(min=0, min_open=True), help="Points of accuracy that do not matter to you."
+)
+@click.option(
+    "--reach",
+    type=click.FloatRange(min=0, max=100, min_open=True),
+    metavar="PERCENT",
+    help="Compare as well how soon this accuracy on the validation pictures is reached.",
 )
 @click.option(
     "--tune-rate", is_flag=True, help="Give each arm the best of five learning rates around its own, by validation."
@@ -55,6 +56,7 @@ def command(
     one_at_a_time: bool,
     seeds: int,
     margin: float | None,
+    reach: float | None,
     tune_rate: bool,
     stop_early: bool,
     out: str | None,
@@ -70,6 +72,7 @@ def command(
         raise click.UsageError("name what to compare: --vary FIELD=VALUE,VALUE, or --against FILE.")
     from sightline.cli.display import Display
     from sightline.cli.options import read
+    from sightline.cli.trials_display import TrialsDisplay
 
     recipe = read(recipe_file, overrides, {})
     recipes = {recipe_file or "default": recipe, **{file: read(file, overrides, {}) for file in against}}
@@ -79,7 +82,7 @@ def command(
     from sightline.training.directory import RUNS, named
 
     place = Path(out) if out else RUNS / f"{Path(named(source)).name}-compare"
-    shown = _Shown(display)
+    shown = TrialsDisplay(display)
     with display:
         found = compare(
             source,
@@ -89,6 +92,7 @@ def command(
             one_at_a_time=one_at_a_time,
             seeds=seeds,
             margin=None if margin is None else margin / 100.0,
+            reach=None if reach is None else reach / 100.0,
             tune_rate=tune_rate,
             stop_early=stop_early,
             out=place,
@@ -107,39 +111,6 @@ def _command(database: str | None) -> str:
 
     words = ["sightline", *sys.argv[1:]]
     return shlex.join(words if database is None else [each.replace(database, shown(database)) for each in words])
-
-
-class _Shown:
-    """Shows how far the trials are."""
-
-    def __init__(self, display: Display) -> None:
-        self._display = display
-        self._plan: Plan | None = None
-        self._done = self._before = 0
-        self._begun = time.monotonic()
-
-    def told(self, rows: Sequence[Row], plan: Plan, crew: Crew) -> None:
-        """Take how far they are."""
-        over = [row for row in rows if row.state in ("done", "failed")]
-        if plan is not self._plan:  # the search for rates has one of its own
-            self._plan, self._before, self._begun = plan, len(over), time.monotonic()
-            self._display.line(
-                f"{len(plan.arms)} arms, {len(plan.seeds)} seeds: {len(rows):,} trainings, {len(over):,} of them there "
-                f"already; {crew.workers} at once, {crew.threads} threads each"
-            )
-            if crew.speeds:
-                speeds = ", ".join(f"{pair}: {speed:,.0f}" for pair, speed in crew.speeds.items())
-                self._display.line(f"Pictures a second in all, trainings at once x threads: {speeds}")
-        elif len(over) > self._done:
-            self._display.line(f"{len(over):,} of {len(rows):,} trainings{self._left(len(over), len(rows))}")
-        self._done = len(over)
-
-    def _left(self, over: int, rows: int) -> str:
-        new = over - self._before
-        if not new or over == rows:
-            return ""
-        minutes = (time.monotonic() - self._begun) / new * (rows - over) / 60.0
-        return f", about {minutes:.0f} min left" if minutes >= 1.5 else f", about {60.0 * minutes:.0f} s left"
 
 
 def _result(display: Display, found: Comparison, place: Path) -> None:

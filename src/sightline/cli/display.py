@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -95,6 +96,7 @@ class Display:
         self._console = Screen(highlight=False, markup=False, emoji=False, quiet=quiet, soft_wrap=True)
         self.progress = Bar(self._console)
         self._bar: Progress | None = None
+        self._live: Live | None = None
         self._task = TaskID(0)
         self._begun = self._epoch_begun = time.monotonic()
         self._epoch_images = self._seen = 0
@@ -111,6 +113,18 @@ class Display:
     def line(self, text: str) -> None:
         """Show a line of progress."""
         self._console.print(text)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether what is shown can change in place: there is a terminal, and somebody wants to see it."""
+        return self._console.is_terminal and not self._console.quiet
+
+    def table(self, what: Table) -> None:
+        """Show a table in the place of the one before; only where `in_place`."""
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(what, refresh=True)
 
     def result(self, what: str | Table) -> None:
         """Show what is shown with `quiet` too."""
@@ -234,6 +248,9 @@ class Display:
     def __exit__(self, *_: object) -> None:
         """Take any bar away, whatever has happened: it hides the cursor."""
         self.progress.finish()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
         self._close_bar()
 
     def ended_early(self, session: Session, *, resumable: bool) -> None:

@@ -33,6 +33,7 @@ def compare(
     one_at_a_time: bool = False,
     seeds: int | Sequence[int] = SEEDS,
     margin: float | None = None,
+    reach: float | None = None,
     tune_rate: bool = False,
     stop_early: bool = False,
     out: Path,
@@ -58,8 +59,9 @@ def compare(
         one_at_a_time: of `vary`, not every combination, but one change at a time from the first values.
         seeds: how many, 0, 1, …; or which.
         margin: a difference in accuracy that does not matter, 0 to 1, so that arms can be called equivalent.
-        tune_rate: give each arm the best of five learning rates around its own, by validation accuracy with a seed that
-            is not among those compared.
+        reach: an accuracy on the validation pictures, 0 to 1: arms are also compared by how soon they reach it.
+        tune_rate: give each arm the best of five learning rates around its own, by validation accuracy with seeds that
+            are not among those compared (`rates.search`).
         stop_early: train seeds one after the other, and no more of an arm that is decided (`in_waves`).
         out: folder for the runs, the database, `trials.csv` and `comparison.json`.
         url: of a database that several machines share, as SQLAlchemy takes it; None for one in `out`.
@@ -78,6 +80,8 @@ def compare(
     """
     if workers is not None and workers < 1:
         raise RecipeError(f"workers: found {workers}, wanted one at least.")
+    if reach is not None and not 0.0 < reach <= 1.0:
+        raise RecipeError(f"reach: found {reach:g}, wanted an accuracy above 0 and up to 1.")
     if recipes and vary:
         raise RecipeError("found vary and recipes; wanted one of the two.")
     base = recipe if isinstance(recipe, Recipe) else apply_overrides(Recipe(), recipe or {})
@@ -117,9 +121,7 @@ def compare(
 
         searches: dict[str, rates.Search] = {}
         if tune_rate:
-            tried = rates.searched(plan)
-            every = replace(plan, arms=tuple(arm for arms in tried.values() for arm in arms), seeds=(rates.SEED,))
-            plan, searches = rates.chosen(plan, tried, carried_out(every))
+            plan, searches = rates.search(plan, carried_out)
         levels: dict[str, float] = {}
         rows: Sequence[Row]
         if stop_early:
@@ -135,6 +137,7 @@ def compare(
         seeds=plan.seeds,
         rows=tuple(rows),
         margin=margin,
+        reach=reach,
         choices=tuple(arm.choices for arm in plan.arms),
         command=command,
         searches=searches,

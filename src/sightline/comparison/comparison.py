@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from sightline.comparison.measures import MEASURES
+from sightline.comparison.measures import Measure, measures
 from sightline.comparison.rates import Search
 from sightline.comparison.store import Row
 from sightline.errors import DataError
@@ -46,24 +46,31 @@ class Comparison:
     """What the p-value of each arm had to undercut when its trainings ended; empty where all seeds were trained."""
     searches: Mapping[str, Search] = field(default_factory=dict)
     """How each arm came to its learning rate, where it was searched for."""
+    reach: float | None = None
+    """A validation accuracy, 0 to 1, of which arms are also compared by how soon they reach it."""
 
     @property
     def base(self) -> str:
         """The arm that the others are held against."""
         return self.arms[0]
 
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """The numbers that arms are compared by, by name."""
+        return measures(self.reach)
+
     def values(self, measure: str = "accuracy") -> dict[str, dict[int, float]]:
         """Return a number of each trial that is done, by arm and seed, in the unit that is shown.
 
         Args:
-            measure: of `MEASURES`.
+            measure: one of `measures`.
 
         Raises:
             DataError: there is no such measure.
         """
-        if measure not in MEASURES:
-            raise DataError(f"measure: found {measure!r}, wanted one of {', '.join(MEASURES)}.")
-        chosen = MEASURES[measure]
+        if measure not in self.measures:
+            raise DataError(f"measure: found {measure!r}, wanted one of {', '.join(self.measures)}.")
+        chosen = self.measures[measure]
         found: dict[str, dict[int, float]] = {arm: {} for arm in self.arms}
         for row in self.rows:
             if row.state == "done" and (value := chosen.of(row.result, self.side)) is not None:
@@ -75,7 +82,13 @@ class Comparison:
         values = self.values(measure)
         base = values[self.base]
         found = {}
-        for arm in self.arms[1:]:
+        judged_arms = self.arms[1:]
+        if self.measures[measure].may_lack:
+            # Those that have it would be compared without those that did worse.
+            trained = self.values()
+            whole = {arm for arm in self.arms if len(values[arm]) == len(trained[arm])}
+            judged_arms = tuple(arm for arm in judged_arms if {arm, self.base} <= whole)
+        for arm in judged_arms:
             shared = [seed for seed in self.seeds if seed in base and seed in values[arm]]
             if len(shared) > 1:
                 found[arm] = np.array([values[arm][seed] - base[seed] for seed in shared])
@@ -84,7 +97,7 @@ class Comparison:
     def verdicts(self, measure: str = "accuracy") -> dict[str, Verdict]:
         """Return what the seeds say of each other arm, all judged together; nothing of one that has too few."""
         differences = self.differences(measure)
-        chosen = MEASURES[measure]
+        chosen = self.measures[measure]
         margin = None if self.margin is None or measure != "accuracy" else chosen.factor * self.margin
         levels = [self.levels[arm] for arm in differences] if self.levels and measure == "accuracy" else None
         found = judged(
@@ -102,13 +115,13 @@ class Comparison:
 
     def table(self) -> dict[str, list[Any]]:
         """Return columns with a row a trial, as `pandas.DataFrame` takes them: arm, seed, state, all measures."""
-        columns: dict[str, list[Any]] = {"arm": [], "seed": [], "state": [], **{name: [] for name in MEASURES}}
-        values = {name: self.values(name) for name in MEASURES}
+        columns: dict[str, list[Any]] = {"arm": [], "seed": [], "state": [], **{name: [] for name in self.measures}}
+        values = {name: self.values(name) for name in self.measures}
         for row in self.rows:
             columns["arm"].append(row.trial.arm)
             columns["seed"].append(row.trial.seed)
             columns["state"].append(row.state)
-            for name in MEASURES:
+            for name in self.measures:
                 columns[name].append(values[name][row.trial.arm].get(row.trial.seed))
         return columns
 
@@ -139,11 +152,14 @@ class Comparison:
             "levels": dict(self.levels),
             "rates": {arm: _rate(search) for arm, search in self.searches.items()},
             "sentences": sentences(self),
-            "measures": {name: {"says": m.says, "unit": m.unit, "factor": m.factor} for name, m in MEASURES.items()},
-            "values": {name: self.values(name) for name in MEASURES},
+            "reach": self.reach,
+            "measures": {
+                name: {"says": m.says, "unit": m.unit, "factor": m.factor} for name, m in self.measures.items()
+            },
+            "values": {name: self.values(name) for name in self.measures},
             "verdicts": {
                 measure: {arm: asdict(verdict) for arm, verdict in self.verdicts(measure).items()}
-                for measure in MEASURES
+                for measure in self.measures
             },
             "failed": {arm: {str(seed): says for seed, says in seeds.items()} for arm, seeds in self.failed().items()},
             "trials": [
@@ -160,13 +176,13 @@ class Comparison:
 
 
 def _rate(search: Search) -> dict[str, Any]:
-    tried = {f"{rate:g}": accuracy for rate, accuracy in search.tried.items()}
+    tried = {f"{rate:g}": list(accuracies) for rate, accuracies in search.tried.items()}
     return {"rate": search.rate, "at_the_edge": search.at_the_edge, "tried": tried}
 
 
 def sentences(comparison: Comparison, measure: str = "accuracy") -> list[str]:
     """Return what was found: which of several arms comes first, each other arm against the base, and what failed."""
-    chosen, verdicts = MEASURES[measure], comparison.verdicts(measure)
+    chosen, verdicts = comparison.measures[measure], comparison.verdicts(measure)
     unit = f" {chosen.unit}" if chosen.unit else ""
     found = []
     means = {arm: summary(values)[0] for arm, values in comparison.values(measure).items() if values}
@@ -175,6 +191,7 @@ def sentences(comparison: Comparison, measure: str = "accuracy") -> list[str]:
         shown = "%" if chosen.unit == "points" else chosen.unit
         found.append(f"Of {len(means)} recipes, {first} has the best mean {chosen.says}: {means[first]:.2f} {shown}.")
     found += [_sentence(comparison.base, arm, verdict, chosen.says, unit) for arm, verdict in verdicts.items()]
+    found += _how_soon(comparison)
     for arm, seeds in comparison.failed().items():
         where = "in every seed" if len(seeds) == len(comparison.seeds) else f"with seed {_listed(list(seeds))}"
         found.append(f"{arm} failed {where}: {next(iter(seeds.values()))}")
@@ -190,6 +207,24 @@ def sentences(comparison: Comparison, measure: str = "accuracy") -> list[str]:
         for arm, search in comparison.searches.items()
         if search.at_the_edge
     ]
+    return found
+
+
+def _how_soon(comparison: Comparison) -> list[str]:
+    """Return how soon each arm comes to the accuracy that was stated, and with how many of its seeds."""
+    if comparison.reach is None:
+        return []
+    epochs, seconds = comparison.values("epochs_to"), comparison.values("seconds_to")
+    found = []
+    for arm in comparison.arms:
+        trained = len(comparison.values()[arm])
+        text = f"{arm} reaches {100 * comparison.reach:g} % on the validation pictures with {len(epochs[arm])} of "
+        text += f"{trained} seeds"
+        if epochs[arm]:
+            text += f", after {summary(epochs[arm])[0]:.1f} epochs in the mean"
+        if seconds[arm]:
+            text += f" and {summary(seconds[arm])[0]:.3g} s"
+        found.append(f"{text}.")
     return found
 
 

@@ -21,6 +21,8 @@ class Measure:
     higher_is_better: bool
     of: Callable[[Mapping[str, Any], str], float | None]
     """From a trial's result and a side."""
+    may_lack: bool = False
+    """Whether a trial without this number came to something worse than any number; arms are judged where none has."""
 
 
 def _on_side(name: str) -> Callable[[Mapping[str, Any], str], float | None]:
@@ -38,3 +40,48 @@ MEASURES = {
         Measure("seconds", "seconds of training", "s", 1.0, False, lambda result, _: result["seconds"]),
     )
 }
+
+
+def measures(reach: float | None = None) -> dict[str, Measure]:
+    """Return the numbers that arms are compared by, by name.
+
+    Args:
+        reach: an accuracy on the validation pictures, 0 to 1; how soon it is reached is then compared as well. A
+            training that does not reach it has no such number.
+    """
+    if reach is None:
+        return MEASURES
+    text = f"until {100 * reach:g} % of the validation pictures are right"
+    return MEASURES | {
+        measure.name: measure
+        for measure in (
+            Measure("epochs_to", f"epochs {text}", "", 1.0, False, _until(reach, lambda _: 1.0), may_lack=True),
+            Measure(
+                "seconds_to",
+                f"seconds {text}",
+                "s",
+                1.0,
+                False,
+                _until(reach, lambda epoch: epoch["seconds"]),
+                may_lack=True,
+            ),
+        )
+    }
+
+
+def _until(
+    reach: float, cost: Callable[[Mapping[str, Any]], float | None]
+) -> Callable[[Mapping[str, Any], str], float | None]:
+    """Return what adds the costs of the epochs up to the first whose validation accuracy is as high."""
+
+    def of(result: Mapping[str, Any], _side: str) -> float | None:
+        spent = 0.0
+        for epoch in result["curve"]:
+            if (costs := cost(epoch)) is None:
+                return None
+            spent += costs
+            if epoch["accuracy"] is not None and epoch["accuracy"] >= reach:
+                return spent
+        return None
+
+    return of

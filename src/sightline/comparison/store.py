@@ -39,7 +39,7 @@ from sqlalchemy.exc import (
 
 from sightline.errors import DataError, OutputError, RecipeError
 
-VERSION = 1
+VERSION = 2
 PATIENCE = 30.0
 """Seconds to wait for another process that writes."""
 STALE = 60.0

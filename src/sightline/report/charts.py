@@ -166,7 +166,7 @@ def together(lines: Sequence[Sequence[tuple[int, float]]], letters: Sequence[str
                 continue
             _line(axes, shown, look)
             ends.append((shown[-1][1], letter, look.stand_in))
-        return _over_epochs(figure, axes, ends, label)
+        return _with_letters(figure, axes, ends, label)
 
 
 def forest(rows: Sequence[tuple[str, float, float, float]], label: str) -> str:
@@ -219,7 +219,40 @@ def bands(arms: Sequence[Mapping[int, Sequence[float]]], letters: Sequence[str],
             low, high = ([edge(known[epoch]) for epoch in epochs] for edge in (min, max))
             axes.fill_between(epochs, low, high, color=look.stand_in, alpha=0.18, linewidth=0)
             ends.append((means[-1], letter, look.stand_in))
-        return _over_epochs(figure, axes, ends, label)
+        return _with_letters(figure, axes, ends, label)
+
+
+def by_layer(arms: Sequence[Sequence[Sequence[float]]], letters: Sequence[str], label: str) -> str:
+    """Return what layers have as SVG, on a logarithmic axis: of each arm the geometric mean over its seeds, and a band.
+
+    Args:
+        arms: of each, its seeds, and of each seed the values of the layers from the first one on; empty where it has
+            none. Zeros, which have no logarithm, are left out.
+        letters: that stand for the arms.
+        label: what is drawn.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({**STYLE, "lines.scale_dashes": True}):
+        figure = Figure(figsize=(4.6, 3.4), layout="constrained")
+        axes = figure.subplots()
+        axes.set_yscale("log")
+        ends = []
+        for arm, letter, look in zip(arms, letters, looks(len(arms)), strict=True):
+            layers = {
+                layer: known
+                for layer, values in enumerate(zip(*arm, strict=True), start=1)
+                if (known := [value for value in values if value > 0])
+            }
+            if not layers:
+                continue
+            means = [math.exp(sum(map(math.log, values)) / len(values)) for values in layers.values()]
+            _line(axes, list(zip(layers, means, strict=True)), look)
+            low, high = ([edge(values) for values in layers.values()] for edge in (min, max))
+            axes.fill_between(list(layers), low, high, color=look.stand_in, alpha=0.18, linewidth=0)
+            ends.append((means[-1], letter, look.stand_in))
+        return _with_letters(figure, axes, ends, label, across="layer with weights, from the pictures on")
 
 
 def scatter(points: Sequence[tuple[str, float, float] | None], across: str, up: str) -> str:
@@ -256,13 +289,16 @@ def _line(axes: Axes, points: Sequence[tuple[float, float]], look: Look) -> None
         line.set_dashes(list(look.lengths))
 
 
-def _over_epochs(figure: Figure, axes: Axes, ends: Sequence[tuple[float, str, str]], label: str) -> str:
-    """Return a drawing over epochs as SVG, with letters where lines end, given value, letter and color."""
+def _with_letters(
+    figure: Figure, axes: Axes, ends: Sequence[tuple[float, str, str]], label: str, *, across: str = "epoch"
+) -> str:
+    """Return a drawing as SVG, with letters where lines end, given value, letter and color."""
     _whole_numbers(axes)
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(across)
     axes.set_title(label, fontsize=10, loc="left")
     low, high = axes.get_ylim()
-    places = _apart([(value - low) / (high - low) for value, _, _ in ends])
+    scale = math.log if axes.get_yscale() == "log" else float
+    places = _apart([(scale(value) - scale(low)) / (scale(high) - scale(low)) for value, _, _ in ends])
     for place, (_, letter, color) in zip(places, ends, strict=True):
         axes.text(1.015, place, letter, color=color, transform=axes.transAxes, va="center", fontweight="bold")
     return for_page(_svg(figure))

@@ -51,6 +51,7 @@ def render(found: Mapping[str, Any]) -> str:
             verdicts=list(_verdicts(found, letters)),
             rows=list(_rows(found, arms)),
             curves=_curves(found, letters),
+            gradients=_gradients(found, letters),
             cost=_cost(found, letters),
             grid=_grid(found),
             findings=_findings(found, arms),
@@ -114,6 +115,17 @@ def _curves(found: Mapping[str, Any], letters: Mapping[str, str]) -> dict[str, s
         if any(arms.values()):
             drawn[name] = charts.bands(list(arms.values()), list(letters.values()), label)
     return drawn
+
+
+def _gradients(found: Mapping[str, Any], letters: Mapping[str, str]) -> str:
+    """Return the gradients of the layers before the first step; nothing where none were looked at."""
+    arms: dict[str, list[list[float]]] = {arm: [] for arm in letters}
+    for trial in found["trials"]:
+        if layers := trial.get("gradients"):
+            arms[trial["arm"]].append([layer["gradient"] or 0.0 for layer in layers])
+    if not any(arms.values()):
+        return ""
+    return charts.by_layer(list(arms.values()), list(letters.values()), "norm of the gradient")
 
 
 def _cost(found: Mapping[str, Any], letters: Mapping[str, str]) -> str:
