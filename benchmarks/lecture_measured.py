@@ -1,16 +1,19 @@
 """The lecture's claims, measured: `docs/lecture-measured.md`, from comparisons that are trained as far as they are not.
 
     python benchmarks/lecture_measured.py ../shared/data [--weights ../shared/weights] [--runs runs/lecture] [--seeds 5]
-        [--only NAME …] [--out docs/lecture-measured.md]
+        [--only NAME …] [--out docs/lecture-measured.md] [--results benchmarks/results/lecture]
 
 `make lecture` does so. Each claim is a comparison of `lecture_claims.py`; stopped, it goes on where it was. A page of
-its own is below `--runs`; the generated page has claim, verdict, effects with their intervals, and the command.
+its own is below `--runs`, what the generated page is made of below `--results`: claim, verdict, effects with their
+intervals, a picture, and the command. A claim whose numbers are there, and whose command is still the same, is not
+measured again unless it is named.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -18,18 +21,19 @@ from pathlib import Path
 from typing import Any
 
 from lecture_claims import CLAIMS, Claim, Transfers
+from lecture_pictures import draw
 from sightline.comparison import compare
-from sightline.comparison.comparison import NUMBERS
+from sightline.model.backends import multiplies_in_bfloat16
 from sightline.recipe.fields import show
 from sightline.report.over_seeds import write
 
-SECONDS, FAILED = "seconds.txt", "failed"
+FAILED = "failed"
 HEAD = """# The lecture, measured
 
 Each claim of the lecture is a comparison on real pictures: {seeds} seeds for each arm, the same split, order and draws
 for all, and for many a learning rate of its own for each arm, from a search of the same size. `make lecture` trains
 them and writes this page; stopped, it goes on where it was. Those that have a verdict took about {minutes} minutes on
-two cores. What is measured are small networks on slices of the data; effects may differ where networks and data are
+{machine}. What is measured are small networks on slices of the data; effects may differ where networks and data are
 large.
 
 "Holds" where the verdict is the one that the claim wants at the level of 0.05, adjusted for the number of arms; "does
@@ -50,17 +54,23 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME")
     parser.add_argument("--out", type=Path, default=Path("docs/lecture-measured.md"))
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results/lecture"))
     given = parser.parse_args()
     transfers = Transfers()
     weights = given.weights / transfers.weights
     claims = [(claim, dict(claim.recipe)) for claim in CLAIMS]
-    if weights.is_file():
-        claims += [(claim, {**claim.recipe, "transfer.weights": str(weights)}) for claim in transfers.claims]
+    claims += [(claim, {**claim.recipe, "transfer.weights": str(weights)}) for claim in transfers.claims]
+    words = {claim.name: command(claim, recipe, given.seeds) for claim, recipe in claims}
     for claim, recipe in claims:
-        if given.only and claim.name not in given.only:
+        there = known(given.results, claim, words[claim.name])
+        if claim.name not in given.only if given.only else bool(there):
             continue
+        if "transfer.weights" in recipe and not weights.is_file():
+            print(f"{claim.name}: left out, since {weights} is not there", flush=True)
+            continue
+        given.runs.mkdir(parents=True, exist_ok=True)
         begun = time.perf_counter()
-        compare(
+        found = compare(
             str(given.data / claim.data),
             recipe,
             vary=claim.vary,
@@ -68,35 +78,65 @@ def main() -> None:
             margin=claim.margin,
             tune_rate=claim.tune_rate,
             out=given.runs / claim.name,
-            command=command(claim, recipe, given.seeds),
+            url=f"sqlite:///{given.runs / claim.data}.db",  # what one claim has trained others need not train
+            command=words[claim.name],
         )
         write(given.runs / claim.name)
-        seconds = time.perf_counter() - begun
-        with (given.runs / SECONDS).open("a", encoding="utf-8") as file:
-            file.write(f"{claim.name} {seconds:.1f}\n")
-        found = {each.name: measured(given.runs / each.name) for each, _ in claims}
-        given.out.write_text(page([each for each, _ in claims], found, minutes_of(given.runs)), encoding="utf-8")
-        print(f"{claim.name}: {answer(claim, found[claim.name])} ({seconds:.0f} s)", flush=True)
+        # Most of it may have been trained by a process before this one.
+        seconds = max(there.get("seconds", 0.0), time.perf_counter() - begun)
+        there = kept(claim, found.as_dict(), seconds)
+        given.results.mkdir(parents=True, exist_ok=True)
+        (given.results / f"{claim.name}.json").write_text(json.dumps(there, indent=1) + "\n", encoding="utf-8")
+        print(f"{claim.name}: {answer(claim, there)} ({seconds:.0f} s)", flush=True)
+        _write(given.out, [each for each, _ in claims], given.results, words)
+    _write(given.out, [each for each, _ in claims], given.results, words)
 
 
-def measured(folder: Path) -> dict[str, Any]:
-    """Return the numbers of a comparison; nothing where it has not been carried out."""
-    path = folder / NUMBERS
+def _write(out: Path, claims: Sequence[Claim], results: Path, words: Mapping[str, str]) -> None:
+    """Write the page and its pictures."""
+    found = {claim.name: known(results, claim, words[claim.name]) for claim in claims}
+    for name, of in found.items():
+        if of:
+            draw(of, out.with_suffix("") / f"{name}.svg")
+    out.write_text(page(claims, found, out.stem), encoding="utf-8")
+
+
+def kept(claim: Claim, found: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """Return what the page needs of a comparison."""
+    gradients: dict[str, list[list[float]]] = {}
+    for trial in found["trials"] if claim.gradients else ():
+        if layers := trial.get("gradients"):
+            gradients.setdefault(trial["arm"], []).append([layer["gradient"] for layer in layers])
+    names = ("arms", "seeds", "command", "rates", "failed")
+    return {
+        **{name: found[name] for name in names},
+        "values": found["values"]["accuracy"],
+        "verdicts": found["verdicts"]["accuracy"],
+        "gradients": gradients,
+        "seconds": round(seconds, 1),
+        "machine": f"{os.cpu_count()} cores, {'bfloat16' if multiplies_in_bfloat16() else 'float32'}",
+    }
+
+
+def known(results: Path, claim: Claim, command: str) -> dict[str, Any]:
+    """Return what was measured of a claim; nothing where it was not, or was another comparison."""
+    path = results / f"{claim.name}.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found
-
-
-def minutes_of(runs: Path) -> float:
-    """Return how long all of it took, over the processes that it was carried out by."""
-    return sum(float(line.split()[1]) for line in (runs / SECONDS).read_text(encoding="utf-8").splitlines()) / 60.0
+    return found if found.get("command") == command else {}
 
 
 def answer(claim: Claim, found: Mapping[str, Any]) -> str:
     """Return whether the claim holds: for all arms that it is about, for some, or for none."""
     if not found:
         return "not measured yet"
-    verdicts = found["verdicts"]["accuracy"]
-    answers = {_of_one(claim.wanted, verdicts[arm]["says"]) if arm in verdicts else FAILED for arm in found["arms"][1:]}
+    verdicts, seeds = found["verdicts"], len(found["seeds"])
+    answers = set()
+    for arm in found["arms"][1:]:
+        if arm in verdicts:
+            answers.add(_of_one(claim.wanted, verdicts[arm]["says"]))
+        else:  # one whose loss is not finite with any seed is worse than any accuracy
+            lost = len(found["failed"].get(arm, ())) == seeds and claim.wanted == "worse"
+            answers.add("holds" if lost else FAILED)
     return answers.pop() if len(answers) == 1 else "holds in part" if "holds" in answers else "undecided"
 
 
@@ -124,10 +164,12 @@ def command(claim: Claim, recipe: dict[str, object], seeds: int) -> str:
     return shlex.join(words)
 
 
-def page(claims: Sequence[Claim], found: Mapping[str, Mapping[str, Any]], minutes: float) -> str:
+def page(claims: Sequence[Claim], found: Mapping[str, Mapping[str, Any]], pictures: str) -> str:
     """Return the generated page."""
     done = [claim for claim in claims if found[claim.name]]
-    text = HEAD.format(seeds=len(found[done[0].name]["seeds"]), minutes=round(minutes))
+    minutes = round(sum(found[claim.name]["seconds"] for claim in done) / 60.0)
+    machines = " and ".join(sorted({found[claim.name]["machine"] for claim in done}))
+    text = HEAD.format(seeds=len(found[done[0].name]["seeds"]), minutes=minutes, machine=machines)
     for claim in claims:
         says = f"[{claim.says}](#{claim.name})" if claim in done else claim.says
         text += f"| {says} | {answer(claim, found[claim.name])} |\n"
@@ -135,11 +177,12 @@ def page(claims: Sequence[Claim], found: Mapping[str, Mapping[str, Any]], minute
         of = found[claim.name]
         text += f'\n## <a id="{claim.name}"></a>{claim.says}\n\n**{answer(claim, of).capitalize()}.** {claim.data}. '
         text = f"{text.rstrip()} {claim.note}".rstrip() + "\n\n"
+        text += f"![each seed of each arm]({pictures}/{claim.name}.svg)\n\n"
         text += "| arm | accuracy, % | effect | 95 % interval | p | verdict |\n|---|---:|---:|---:|---:|---|\n"
         for arm in of["arms"]:
-            numbers = list(of["values"]["accuracy"][arm].values())
+            numbers = list(of["values"][arm].values())
             mean = f"{sum(numbers) / len(numbers):.2f}" if numbers else "failed"
-            verdict = of["verdicts"]["accuracy"].get(arm)
+            verdict = of["verdicts"].get(arm)
             cells = ["", "", "", ""]
             if verdict is not None:
                 interval = f"{verdict['interval']['low']:+.2f} to {verdict['interval']['high']:+.2f}"

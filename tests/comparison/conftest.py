@@ -1,7 +1,10 @@
 """What the tests of comparisons train on."""
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pytest
+from postgres import programs, server
 from sklearn.datasets import load_digits
 
 
@@ -10,3 +13,13 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     """Three hundred handwritten digits in three classes."""
     loaded = load_digits()
     return (loaded.images[:300] * 255 / 16).round().astype(np.uint8), loaded.target[:300] % 3
+
+
+@pytest.fixture(scope="session")
+def new_database() -> Iterator[Callable[[], str]]:
+    """What makes an empty PostgreSQL database and returns its address; skips where there is no server."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'sightline[postgresql]'")
+    if programs() is None:
+        pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
+    with server() as database:
+        yield database

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, update
 
-from sightline.comparison.store import MOST_ATTEMPTS, PATIENCE, STALE, Store, Trial, shown, url_in
+from sightline.comparison.store import ABOUT, MOST_ATTEMPTS, PATIENCE, STALE, Store, Trial, shown, url_in
 from sightline.errors import DataError, OutputError, RecipeError
 
 TRIALS = [Trial(f"{number:032x}", "relu" if number % 2 else "sigmoid", number // 2, "") for number in range(8)]
@@ -21,9 +23,31 @@ def clock() -> list[float]:
     return [1000.0]
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return url_in(tmp_path)
+    address: str = request.getfixturevalue("new_database")()
+    return address
+
+
 @pytest.fixture
-def store(tmp_path: Path, clock: list[float]):
-    made = Store(url_in(tmp_path), clock=lambda: clock[0])
+def another(url: str):
+    """What opens the database once more, and lets go of it at the end."""
+    opened = []
+
+    def once_more() -> Store:
+        opened.append(Store(url))
+        return opened[-1]
+
+    yield once_more
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def store(url: str, clock: list[float]):
+    made = Store(url, clock=lambda: clock[0])
     made.open({"pictures": "abc"}, TRIALS)
     yield made
     made.close()
@@ -95,10 +119,10 @@ def test_a_worker_that_was_ended_did_not_die_over_its_trial(store: Store) -> Non
     assert store.rows()[0].attempts == 0
 
 
-@pytest.mark.parametrize("url", ["no address", "nosuch://user@host/name"])
-def test_an_address_that_cannot_be_used_is_said_to_be_none(url: str) -> None:
+@pytest.mark.parametrize("address", ["no address", "nosuch://user@host/name"])
+def test_an_address_that_cannot_be_used_is_said_to_be_none(address: str) -> None:
     with pytest.raises(RecipeError, match="--database"):
-        Store(url)
+        Store(address)
 
 
 def test_a_password_is_shown_to_nobody() -> None:
@@ -117,14 +141,13 @@ def test_a_trial_over_which_workers_die_is_given_up(store: Store) -> None:
     assert store.claim("b", ALL) == TRIALS[0]
 
 
-def test_opened_again_it_goes_on_and_takes_more(store: Store, tmp_path: Path) -> None:
+def test_opened_again_it_goes_on_and_takes_more(store: Store, another) -> None:
     store.done(store.claim("a", ALL).digest, "a", {})
-    again = Store(url_in(tmp_path))
+    again = another()
     more = Trial("f" * 32, "tanh", 0, "")
     again.open({"pictures": "abc"}, [*TRIALS, more])
     assert [row.trial for row in again.rows()] == [*TRIALS, more]
     assert again.rows()[0].state == "done"
-    again.close()
 
 
 def test_what_is_noted_first_stays(store: Store) -> None:
@@ -133,13 +156,15 @@ def test_what_is_noted_first_stays(store: Store) -> None:
     assert store.note("crew", {"threads": 2}) == {"threads": 1}
 
 
-def test_of_other_pictures_or_another_version_it_is_refused(store: Store, tmp_path: Path) -> None:
+def test_of_other_pictures_or_another_version_it_is_refused(store: Store, url: str, another) -> None:
     with pytest.raises(DataError, match="pictures is abc, wanted xyz"):
-        Store(url_in(tmp_path)).open({"pictures": "xyz"}, [])
-    with sqlite3.connect(tmp_path / "comparison.db") as connection:
-        connection.execute("UPDATE comparison SET value = '99' WHERE name = 'version'")
-    with pytest.raises(DataError, match="version is 99, wanted 1"):
-        Store(url_in(tmp_path)).open({"pictures": "abc"}, [])
+        another().open({"pictures": "xyz"}, [])
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(update(ABOUT).where(ABOUT.c.name == "version").values(value="99"))
+    engine.dispose()
+    with pytest.raises(DataError, match="version is 99, wanted 2"):
+        another().open({"pictures": "abc"}, [])
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
@@ -148,7 +173,8 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
         Store(url_in(tmp_path)).open({}, [])
 
 
-def test_a_database_that_another_keeps_is_said_to_be_kept(store: Store, tmp_path: Path, monkeypatch) -> None:
+def test_a_database_that_another_keeps_is_said_to_be_kept(tmp_path: Path, monkeypatch) -> None:
+    Store(url_in(tmp_path)).open({}, TRIALS)
     monkeypatch.setattr("sightline.comparison.store.PATIENCE", 0.1)
     assert PATIENCE > 1
     with sqlite3.connect(tmp_path / "comparison.db", isolation_level=None) as connection:
@@ -157,29 +183,53 @@ def test_a_database_that_another_keeps_is_said_to_be_kept(store: Store, tmp_path
             Store(url_in(tmp_path)).claim("a", ALL)
 
 
-def test_of_many_at_once_each_trial_has_one(tmp_path: Path) -> None:
+def test_of_many_at_once_each_trial_has_one(another) -> None:
     """Eight threads with connections of their own, some of which lose their trials now and then."""
     trials = [Trial(f"{number:032x}", "relu", number, "") for number in range(60)]
-    Store(url_in(tmp_path)).open({}, trials)
+    another().open({}, trials)
     wanted = [trial.digest for trial in trials]
     taken: list[str] = []
 
     def work(name: str) -> None:
-        chance, store = random.Random(name), Store(url_in(tmp_path))
+        chance, store = random.Random(name), another()
         while (trial := store.claim(name, wanted)) is not None:
             if chance.random() < 0.2:
                 store.give_back(name, died=True)
             elif store.done(trial.digest, name, {"by": name}):
                 taken.append(trial.digest)
-        store.close()
 
     threads = [threading.Thread(target=work, args=(f"worker {number}",)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    rows = Store(url_in(tmp_path)).rows()
+    rows = another().rows()
     lost = [row for row in rows if row.state == "failed"]
     assert sorted([*taken, *(row.trial.digest for row in lost)]) == [trial.digest for trial in trials]
     assert all(row.attempts == MOST_ATTEMPTS for row in lost)
     assert all(row.state in ("done", "failed") for row in rows)
+
+
+def test_many_may_open_it_at_once(another) -> None:
+    """Machines that begin the same comparison at the same moment."""
+    faults: list[Exception] = []
+
+    def begin() -> None:
+        try:
+            another().open({"pictures": "abc"}, TRIALS)
+        except Exception as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert [row.trial for row in another().rows()] == TRIALS
+
+
+def test_a_server_that_is_not_there_is_one_sentence(new_database: Callable[[], str]) -> None:
+    address = new_database().partition("?")[0] + "?host=/nowhere"
+    with pytest.raises(OutputError, match="cannot be used"):
+        Store(address).open({}, TRIALS)

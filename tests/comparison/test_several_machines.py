@@ -1,0 +1,44 @@
+"""Coordinators that share a PostgreSQL database, as several machines do: each training is one's, and all have all."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+COMPARE = (
+    "compare", "digits", "--vary", "network.activation=sigmoid,relu,tanh", "--seeds", "4", "--workers", "1", "--quiet",
+    "--set", "network=lenet", "--set", "network.width=0.5", "--set", "training.epochs=2", "--set", "augmentation=none",
+)  # fmt: skip
+BOUND = 300
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    with (out / "trials.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_each_training_is_done_by_one_of_them_and_both_know_all(new_database, tmp_path) -> None:
+    database = new_database()
+    places = [tmp_path / "a", tmp_path / "b"]
+    begun = [
+        subprocess.Popen(
+            [sys.executable, "-m", "sightline", *COMPARE, "--database", database, "--out", str(place)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for place in places
+    ]
+    for process in begun:
+        _, said = process.communicate(timeout=BOUND)
+        assert process.returncode == 0, said
+    first, second = (table(place) for place in places)
+    assert first == second
+    assert [row["state"] for row in first] == ["done"] * 12
+    here, there = ({run.name for run in (place / "runs").iterdir()} for place in places)
+    assert not here & there
+    assert len(here | there) == 12
+    assert here
+    assert there
