@@ -18,6 +18,7 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from lecture_claims import CLAIMS, Claim, Transfers
@@ -129,14 +130,13 @@ def answer(claim: Claim, found: Mapping[str, Any]) -> str:
     """Return whether the claim holds: for all arms that it is about, for some, or for none."""
     if not found:
         return "not measured yet"
-    verdicts, seeds = found["verdicts"], len(found["seeds"])
+    verdicts, failed = found["verdicts"], found["failed"]
     answers = set()
     for arm in found["arms"][1:]:
-        if arm in verdicts:
-            answers.add(_of_one(claim.wanted, verdicts[arm]["says"]))
-        else:  # one whose loss is not finite with any seed is worse than any accuracy
-            lost = len(found["failed"].get(arm, ())) == seeds and claim.wanted == "worse"
-            answers.add("holds" if lost else FAILED)
+        if found["arms"][0] in failed:
+            answers.add(FAILED)
+        else:  # a loss that is not finite is worse than any accuracy, and seeds that came through do not stand for all
+            answers.add(_of_one(claim.wanted, "worse" if arm in failed else verdicts[arm]["says"]))
     return answers.pop() if len(answers) == 1 else "holds in part" if "holds" in answers else "undecided"
 
 
@@ -188,6 +188,9 @@ def page(claims: Sequence[Claim], found: Mapping[str, Mapping[str, Any]], pictur
                 interval = f"{verdict['interval']['low']:+.2f} to {verdict['interval']['high']:+.2f}"
                 cells = [f"{verdict['mean']:+.2f}", interval, f"{verdict['p_value']:.2g}", verdict["says"]]
             text += f"| {arm} | {mean} | {' | '.join(cells)} |\n"
+        for arm, seeds in of["gradients"].items():
+            share = fmean(layers[0] / layers[-1] for layers in seeds)
+            text += f"\nGradient of the first layer before the first step, over that of the last, {arm}: {share:.2g}.\n"
         for arm, failed in of["failed"].items():
             text += f"\n{arm} failed with {len(failed)} of {len(of['seeds'])} seeds.\n"
         for arm, search in of["rates"].items():

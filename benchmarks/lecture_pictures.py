@@ -39,7 +39,7 @@ def draw(found: Mapping[str, Any], place: Path) -> None:
         axes[0].set_ylim(-0.6, len(arms) - 0.4)
         axes[0].set_xlabel("test accuracy, %: each seed, and their mean")
         if gradients:
-            _gradients(axes[1], gradients, [short(arm) for arm in arms])
+            _gradients(axes[1], gradients, arms)
         for each in axes:
             each.spines[["top", "right"]].set_visible(False)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -53,13 +53,13 @@ def short(arm: str) -> str:
     return name if len(name) <= 34 else f"{name[:33]}…"
 
 
-def _gradients(axes: Any, gradients: Mapping[str, Sequence[Sequence[float]]], names: Sequence[str]) -> None:
-    for seeds, name, color in zip(gradients.values(), names, COLORS, strict=False):
-        layers = list(zip(*seeds, strict=True))
+def _gradients(axes: Any, gradients: Mapping[str, Sequence[Sequence[float]]], arms: Sequence[str]) -> None:
+    for arm, color in zip(arms, COLORS, strict=False):
+        layers = list(zip(*gradients.get(arm, ()), strict=True))
         known = [(number, [v for v in values if v > 0]) for number, values in enumerate(layers, start=1)]
         drawn = [(number, values) for number, values in known if values]
         means = [math.exp(sum(map(math.log, values)) / len(values)) for _, values in drawn]
-        axes.plot([number for number, _ in drawn], means, ".-", color=color, label=name, linewidth=1.2)
+        axes.plot([number for number, _ in drawn], means, ".-", color=color, label=short(arm), linewidth=1.2)
     axes.set_yscale("log")
     axes.set_xlabel("layer, from the pictures on")
     axes.set_title("norm of the gradient before the first step", fontsize=9)

@@ -32,7 +32,11 @@ def terminal(monkeypatch) -> tuple[Display, io.StringIO]:
     """Return a display on a terminal, and what arrives there."""
     arrived = io.StringIO()
     shown = Display(quiet=False)
-    monkeypatch.setattr(shown, "_console", Console(file=arrived, force_terminal=True, width=100, highlight=False))
+    monkeypatch.setattr(
+        shown,
+        "_console",
+        Console(file=arrived, force_terminal=True, force_interactive=True, width=100, highlight=False),
+    )
     return shown, arrived
 
 
@@ -55,6 +59,34 @@ def test_on_a_terminal_each_training_has_its_place(terminal) -> None:
     assert "seed 0" in arrived.getvalue()
     assert "2 of 4 trainings" in arrived.getvalue()
     assert "1 x 2: 900, 2 x 1: 1,500" in arrived.getvalue()
+
+
+def test_a_training_that_is_not_there_yet_leaves_its_place_open(terminal) -> None:
+    display, arrived = terminal
+    with display:
+        TrialsDisplay(display).told([row("relu", 1, "done", 0.5)], plan(2), CREW)
+    lines = [line.split() for line in arrived.getvalue().splitlines()]
+    assert [line for line in lines if line[:1] == ["relu"]][-1][1:3] == ["·", "50.00"]
+
+
+def test_where_the_terminal_is_low_how_far_it_is_can_still_be_seen(monkeypatch) -> None:
+    arrived = io.StringIO()
+    display = Display(quiet=False)
+    low = Console(file=arrived, force_terminal=True, force_interactive=True, width=100, height=6, highlight=False)
+    monkeypatch.setattr(display, "_console", low)
+    many = SimpleNamespace(arms=[SimpleNamespace(name=f"arm {n}") for n in range(20)], seeds=range(2), side="test")
+    with display:
+        TrialsDisplay(display).told([row("arm 0", 0, "done", 0.5)], many, Crew(1, 1, {}))
+    assert "1 of 1 trainings" in arrived.getvalue()
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_terminal_that_can_move_no_cursor_has_lines(monkeypatch, quiet: bool) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    display = Display(quiet=quiet)
+    dumb = Console(file=io.StringIO(), force_terminal=True, quiet=quiet)
+    monkeypatch.setattr(display, "_console", dumb)
+    assert not display.in_place
 
 
 def test_of_many_seeds_is_shown_how_many_are_done(terminal) -> None:

@@ -21,6 +21,10 @@ def row(arm: str, seed: int, accuracies: list[float | None], seconds: float | No
     return Row(Trial(f"{arm}{seed}", arm, seed, ""), "done", 1, "", result)
 
 
+def failed(arm: str, seed: int) -> Row:
+    return Row(Trial(f"{arm}{seed}", arm, seed, ""), "failed", 1, "the loss is nan", {})
+
+
 def comparison(rows: list[Row], reach: float | None = 0.8) -> Comparison:
     return Comparison("photos", "test", ("a", "b", "c"), (0, 1, 2), tuple(rows), reach=reach)
 
@@ -57,11 +61,30 @@ def test_where_the_base_does_not_come_there_nobody_is_held_against_it() -> None:
     assert "a reaches 80 % on the validation pictures with 0 of 3 seeds." in sentences(comparison(rows))
 
 
-def test_seconds_of_a_training_that_was_interrupted_are_not_known() -> None:
-    rows = [*ROWS[:3], *(row("b", seed, [0.5, 0.9], seconds=None) for seed in range(3))]
+def test_a_seed_that_failed_does_not_come_there() -> None:
+    rows = [*ROWS[:3], row("b", 0, [0.9]), row("b", 1, [0.9]), failed("b", 2)]
     found = comparison(rows)
-    assert found.values("seconds_to")["b"] == {}
-    assert set(found.verdicts("epochs_to")) == {"b"}
+    assert not found.verdicts("epochs_to")
+    assert found.verdicts()["b"].seeds == 2
+    assert "b reaches 80 % on the validation pictures with 2 of 3 seeds, after 1.0 epochs in the mean and 2 s." in (
+        sentences(found)
+    )
+
+
+def test_who_does_not_come_there_with_each_seed_is_not_called_the_soonest() -> None:
+    first = sentences(comparison(ROWS), "epochs_to")[0]
+    assert first.startswith("b ")  # two recipes are left, of which none is called the best of several
+
+
+def test_a_training_that_was_interrupted_takes_away_its_own_seconds_only() -> None:
+    rows = [*ROWS[:3], row("b", 0, [0.5, 0.9], seconds=None), *(row("b", seed, [0.5, 0.9], 5.0) for seed in (1, 2))]
+    found = comparison(rows)
+    assert found.values("seconds_to")["b"] == {1: 10.0, 2: 10.0}
+    assert found.verdicts("epochs_to")["b"].seeds == 3
+    assert found.verdicts("seconds_to")["b"].seeds == 2
+    assert any(
+        each.endswith("2.0 epochs in the mean and 10 s (of 2 that were not interrupted).") for each in sentences(found)
+    )
 
 
 def test_without_a_stated_accuracy_there_is_no_such_number(digits, tmp_path) -> None:
@@ -71,5 +94,10 @@ def test_without_a_stated_accuracy_there_is_no_such_number(digits, tmp_path) -> 
     assert not [each for each in sentences(found) if "reaches" in each]
     with pytest.raises(DataError, match="wanted one of accuracy, "):
         found.values("epochs_to")
+    vary = ["optimizer=sgd,adam"]
     with pytest.raises(RecipeError, match="reach: found 80, wanted"):
-        sightline.compare(digits, vary=["optimizer=sgd,adam"], reach=80.0, out=tmp_path)
+        sightline.compare(digits, vary=vary, reach=80.0, out=tmp_path)
+    with pytest.raises(DataError, match="--reach is about validation pictures"):
+        sightline.compare(digits, {"data.validation_fraction": 0.0}, vary=vary, reach=0.8, out=tmp_path)
+    with pytest.raises(RecipeError, match="has other validation pictures"):
+        sightline.compare(digits, vary=["data.validation_fraction=0.1,0.2"], reach=0.8, out=tmp_path)

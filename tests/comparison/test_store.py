@@ -229,6 +229,23 @@ def test_many_may_open_it_at_once(another) -> None:
     assert [row.trial for row in another().rows()] == TRIALS
 
 
+def test_of_many_that_note_at_once_all_have_what_one_noted(store: Store, another) -> None:
+    barrier, found = threading.Barrier(8), []
+    stores = [another() for _ in range(8)]
+
+    def note(number: int) -> None:
+        barrier.wait()
+        found.append(stores[number].note("crew", number))
+
+    threads = [threading.Thread(target=note, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
 def test_a_server_that_is_not_there_is_one_sentence(new_database: Callable[[], str]) -> None:
     address = new_database().partition("?")[0] + "?host=/nowhere"
     with pytest.raises(OutputError, match="cannot be used"):

@@ -91,6 +91,15 @@ def test_the_grid_has_the_mean_of_each_combination(folder: Path) -> None:
             assert f"<td>{np.mean(list(values.values())):.2f}</td>" in text
 
 
+def test_a_mean_of_fewer_trainings_says_of_how_many(folder: Path) -> None:
+    numbers = json.loads((folder / NUMBERS).read_text())
+    arm = numbers["arms"][0]
+    del numbers["values"]["seconds"][arm]["3"]
+    (folder / NUMBERS).write_text(json.dumps(numbers))
+    text = write(folder).read_text(encoding="utf-8")
+    assert text.count(" (4 of 5)") == 1
+
+
 def test_the_page_is_the_same_each_time(folder: Path) -> None:
     assert write(folder).read_bytes() == write(folder).read_bytes()
 

@@ -117,7 +117,7 @@ class Display:
     @property
     def in_place(self) -> bool:
         """Whether what is shown can change in place: there is a terminal, and somebody wants to see it."""
-        return self._console.is_terminal and not self._console.quiet
+        return self._console.is_interactive and not self._console.is_dumb_terminal and not self._console.quiet
 
     def table(self, what: Table) -> None:
         """Show a table in the place of the one before; only where `in_place`."""

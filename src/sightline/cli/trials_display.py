@@ -58,22 +58,26 @@ class TrialsDisplay:
 def _table(rows: Sequence[Row], plan: Plan, says: str) -> Table:
     """Return arms and seeds as a table, with the accuracy of each training that is done, in percent."""
     by_place = {(row.trial.arm, row.trial.seed): row for row in rows}
-    table = Table(box=None, pad_edge=False, caption=says, caption_justify="left")
+    # Above the rows, of which a terminal may have no room for the last.
+    table = Table(box=None, pad_edge=False, title=says, title_justify="left")
     table.add_column(f"{plan.side} accuracy, %")
     few = len(plan.seeds) <= SEEDS_SHOWN
     for column in [f"seed {seed}" for seed in plan.seeds] if few else ["done", "under way", "failed"]:
         table.add_column(column, justify="right")
     for arm in plan.arms:
-        of = [row for seed in plan.seeds if (row := by_place.get((arm.name, seed))) is not None]
+        of = [by_place.get((arm.name, seed)) for seed in plan.seeds]
         if few:
             cells = [_cell(row, plan.side) for row in of]
         else:
-            cells = [str(sum(row.state == state for row in of)) for state in ("done", "running", "failed")]
+            states = [row.state for row in of if row is not None]
+            cells = [str(states.count(state)) for state in ("done", "running", "failed")]
         table.add_row(arm.name, *cells)
     return table
 
 
-def _cell(row: Row, side: str) -> str:
+def _cell(row: Row | None, side: str) -> str:
+    if row is None:
+        return "·"
     match row.state:
         case "done":
             return f"{100 * row.result['sides'][side]['accuracy']:.2f}"

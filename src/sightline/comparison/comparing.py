@@ -86,7 +86,8 @@ def compare(
         raise RecipeError("found vary and recipes; wanted one of the two.")
     base = recipe if isinstance(recipe, Recipe) else apply_overrides(Recipe(), recipe or {})
     arms: tuple[Arm, ...] = of_files(recipes) if recipes else varied(base, vary, one_at_a_time=one_at_a_time)
-    plan = planned(source, arms, range(seeds) if isinstance(seeds, int) else seeds, progress=progress)
+    numbers = range(seeds) if isinstance(seeds, int) else seeds
+    plan = planned(source, arms, numbers, by_validation=reach is not None, progress=progress)
     plan.trials(1)  # before anything is written: none of them is the same as another
     try:
         (out / RUNS).mkdir(parents=True, exist_ok=True)
@@ -115,7 +116,7 @@ def compare(
                 digests,
                 workers=chosen.workers,
                 cache=cache,
-                told=lambda rows: told(rows, part, chosen),
+                told=lambda rows: told(_named(rows, trials), part, chosen),
             )
             return _named(rows, trials)
 

@@ -77,18 +77,25 @@ class Comparison:
                 found[row.trial.arm][row.trial.seed] = chosen.factor * value
         return found
 
+    def trials(self, arm: str) -> int:
+        """Return how many trainings of an arm there are, failed ones among them."""
+        return sum(row.trial.arm == arm for row in self.rows)
+
+    def whole(self, measure: str) -> set[str]:
+        """Return the arms that can be judged by a measure, as `Measure.whole_by` says."""
+        if not (by := self.measures[measure].whole_by):
+            return set(self.arms)
+        return {arm for arm, values in self.values(by).items() if len(values) == self.trials(arm)}
+
     def differences(self, measure: str = "accuracy") -> dict[str, Float64[ndarray, " seed"]]:
         """Return what each other arm has more than the first, for the seeds that both have; two of them at least."""
         values = self.values(measure)
         base = values[self.base]
         found = {}
-        judged_arms = self.arms[1:]
-        if self.measures[measure].may_lack:
-            # Those that have it would be compared without those that did worse.
-            trained = self.values()
-            whole = {arm for arm in self.arms if len(values[arm]) == len(trained[arm])}
-            judged_arms = tuple(arm for arm in judged_arms if {arm, self.base} <= whole)
-        for arm in judged_arms:
+        whole = self.whole(measure)
+        for arm in self.arms[1:]:
+            if not {arm, self.base} <= whole:
+                continue
             shared = [seed for seed in self.seeds if seed in base and seed in values[arm]]
             if len(shared) > 1:
                 found[arm] = np.array([values[arm][seed] - base[seed] for seed in shared])
@@ -185,7 +192,8 @@ def sentences(comparison: Comparison, measure: str = "accuracy") -> list[str]:
     chosen, verdicts = comparison.measures[measure], comparison.verdicts(measure)
     unit = f" {chosen.unit}" if chosen.unit else ""
     found = []
-    means = {arm: summary(values)[0] for arm, values in comparison.values(measure).items() if values}
+    whole = comparison.whole(measure)
+    means = {arm: summary(v)[0] for arm, v in comparison.values(measure).items() if v and arm in whole}
     if len(means) > PAIR:
         first = (max if chosen.higher_is_better else min)(means, key=means.__getitem__)
         shown = "%" if chosen.unit == "points" else chosen.unit
@@ -217,13 +225,14 @@ def _how_soon(comparison: Comparison) -> list[str]:
     epochs, seconds = comparison.values("epochs_to"), comparison.values("seconds_to")
     found = []
     for arm in comparison.arms:
-        trained = len(comparison.values()[arm])
         text = f"{arm} reaches {100 * comparison.reach:g} % on the validation pictures with {len(epochs[arm])} of "
-        text += f"{trained} seeds"
+        text += f"{comparison.trials(arm)} seeds"
         if epochs[arm]:
             text += f", after {summary(epochs[arm])[0]:.1f} epochs in the mean"
         if seconds[arm]:
             text += f" and {summary(seconds[arm])[0]:.3g} s"
+            if len(seconds[arm]) < len(epochs[arm]):
+                text += f" (of {len(seconds[arm])} that were not interrupted)"
         found.append(f"{text}.")
     return found
 

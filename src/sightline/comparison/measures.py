@@ -21,8 +21,9 @@ class Measure:
     higher_is_better: bool
     of: Callable[[Mapping[str, Any], str], float | None]
     """From a trial's result and a side."""
-    may_lack: bool = False
-    """Whether a trial without this number came to something worse than any number; arms are judged where none has."""
+    whole_by: str = ""
+    """A measure of which an arm must have a number from each trial to be judged by this one: a trial that lacks it did
+    worse than any number says, and the others would stand for all. Empty where what is lacking says nothing."""
 
 
 def _on_side(name: str) -> Callable[[Mapping[str, Any], str], float | None]:
@@ -55,7 +56,7 @@ def measures(reach: float | None = None) -> dict[str, Measure]:
     return MEASURES | {
         measure.name: measure
         for measure in (
-            Measure("epochs_to", f"epochs {text}", "", 1.0, False, _until(reach, lambda _: 1.0), may_lack=True),
+            Measure("epochs_to", f"epochs {text}", "", 1.0, False, _until(reach, lambda _: 1.0), whole_by="epochs_to"),
             Measure(
                 "seconds_to",
                 f"seconds {text}",
@@ -63,7 +64,7 @@ def measures(reach: float | None = None) -> dict[str, Measure]:
                 1.0,
                 False,
                 _until(reach, lambda epoch: epoch["seconds"]),
-                may_lack=True,
+                whole_by="epochs_to",
             ),
         )
     }

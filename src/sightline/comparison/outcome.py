@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -15,7 +16,8 @@ def outcome(run: Run) -> dict[str, Any]:
     occurs, and `calibration`, the expected calibration error; `curve` has each epoch's number, training loss,
     validation accuracy and loss, and seconds; `seconds` are those of all epochs, None of a training that was
     interrupted, as are those of its epochs; `findings` has the codes of what diagnosis found; `gradients` has the norm
-    of the gradient of each layer's weights before the first step, from the first layer on, where it was looked at.
+    of the gradient of the weights before the first step, from the first layer on, of layers that are trained; it is
+    empty where nobody looked.
     """
     epochs: list[dict[str, Any]] = []
     findings: set[str] = set()
@@ -30,21 +32,23 @@ def outcome(run: Run) -> dict[str, Any]:
             case "sealed":
                 sealed = line
             case "probe" if not gradients:
-                gradients = [{key: layer[key] for key in ("name", "gradient")} for layer in line["layers"]]
+                # Frozen layers have none, and one that is not finite is no number.
+                layers = [layer for layer in line["layers"] if layer.get("gradient") is not None]
+                gradients = [{key: layer[key] for key in ("name", "gradient")} for layer in layers]
     seconds = _seconds(run)
     return {
         "sides": {side: _side(sealed, side) for side in ("validation", "test") if side in sealed},
         "best_epoch": sealed["best_epoch"],
         "fingerprint": sealed["fingerprint"],
-        "seconds": None if seconds is None else float(sum(seconds)),
+        "seconds": float(sum(seconds.values())) if len(seconds) == len(epochs) else None,
         "curve": [
             {
                 "epoch": line["epoch"],
                 "training_loss": line["training_loss"],
                 **{name: (line.get("validation") or {}).get(name) for name in ("accuracy", "loss")},
-                "seconds": None if seconds is None else seconds[number],
+                "seconds": seconds.get(line["epoch"]),
             }
-            for number, line in enumerate(epochs)
+            for line in epochs
         ],
         "findings": sorted(findings),
         "gradients": gradients,
@@ -63,9 +67,16 @@ def _side(sealed: dict[str, Any], side: str) -> dict[str, Any]:
     }
 
 
-def _seconds(run: Run) -> list[float] | None:
-    """Return the seconds of each epoch; None where it was interrupted, which they do not tell of."""
-    lines = [json.loads(text) for text in (run.path / directory.TIMES).read_text(encoding="utf-8").splitlines()]
-    if any(line["event"] == "resumed" for line in lines):
-        return None
-    return [float(line["seconds"]) for line in lines if line["event"] == "epoch"]
+def _seconds(run: Run) -> dict[int, float]:
+    """Return the seconds of each epoch by its number; nothing of a training that was interrupted.
+
+    Lines may be missing or torn where the disk was full.
+    """
+    lines = []
+    for text in (run.path / directory.TIMES).read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(ValueError):
+            lines.append(json.loads(text))
+    events = [line["event"] for line in lines]
+    if "resumed" in events or events.count("started") > 1:  # the latter where it began anew from its first step
+        return {}
+    return {line["epoch"]: float(line["seconds"]) for line in lines if line["event"] == "epoch"}

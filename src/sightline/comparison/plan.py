@@ -93,13 +93,21 @@ def from_asked(text: str) -> Recipe:
     return apply_overrides(json.loads(text), {})
 
 
-def planned(source: Any, arms: Sequence[Arm], seeds: Sequence[int], *, progress: Progress | None = None) -> Plan:
+def planned(
+    source: Any,
+    arms: Sequence[Arm],
+    seeds: Sequence[int],
+    *,
+    by_validation: bool = False,
+    progress: Progress | None = None,
+) -> Plan:
     """Return the plan of a comparison, once it is known that each arm can be trained on these pictures.
 
     Args:
         source: as for `train`.
         arms: two at least; the first is the one that the others are held against.
         seeds: of the trainings, the same for each arm.
+        by_validation: arms are also compared on the validation pictures.
         progress: told of reading.
 
     Raises:
@@ -113,13 +121,19 @@ def planned(source: Any, arms: Sequence[Arm], seeds: Sequence[int], *, progress:
             f"{surveyed.catalogue.source.name}: nothing is held out to compare on. Hold something out: "
             "--set data.test_fraction=0.2"
         )
+    if by_validation and not len(surveyed.split.validation):
+        raise DataError(
+            f"{surveyed.catalogue.source.name}: --reach is about validation pictures, and none are held out: "
+            "--set data.validation_fraction=0.1"
+        )
     plan = Plan(surveyed, tuple(arms), tuple(dict.fromkeys(seeds)))
     known: dict[str, str] = {}
     mistakes = [
-        f"{arm.name} has other {plan.side} pictures than {arms[0].name}: wanted the same data.seed, fractions and "
+        f"{arm.name} has other {side} pictures than {arms[0].name}: wanted the same data.seed, fractions and "
         "training_per_class for all arms"
+        for side in dict.fromkeys((plan.side, "validation") if by_validation else (plan.side,))
         for arm in arms[1:]
-        if not np.array_equal(_held_out(arm.recipe, plan), _held_out(arms[0].recipe, plan))
+        if not np.array_equal(_held_out(arm.recipe, plan, side), _held_out(arms[0].recipe, plan, side))
     ]
     for arm in arms:
         try:
@@ -144,10 +158,10 @@ def refuse_seeds(seeds: int) -> None:
         )
 
 
-def _held_out(recipe: Recipe, plan: Plan) -> NDArray[np.int64]:
+def _held_out(recipe: Recipe, plan: Plan, side: str) -> NDArray[np.int64]:
     """Return the records that an arm is compared on."""
     split = divide(plan.surveyed.catalogue, recipe)
-    return np.sort(split.test if plan.side == "test" else split.validation)
+    return np.sort(split.test if side == "test" else split.validation)
 
 
 def _content(weights: str, folder: Path) -> str:

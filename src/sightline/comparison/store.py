@@ -157,7 +157,7 @@ class Store:
 
     def note(self, name: str, value: Any) -> Any:
         """Note something once, and return what stands there: what another process noted before stays."""
-        with self._begun() as connection:
+        with contextlib.suppress(IntegrityError), self._begun() as connection:  # another did so at the same moment
             if connection.scalar(select(ABOUT.c.value).where(ABOUT.c.name == name)) is None:
                 connection.execute(insert(ABOUT).values(name=name, value=json.dumps(value)))
         return self.about(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -93,14 +94,16 @@ def _verdicts(found: Mapping[str, Any], letters: Mapping[str, str]) -> Iterator[
 
 
 def _rows(found: Mapping[str, Any], arms: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each measure with mean and standard deviation of each arm."""
+    """Yield each measure with mean and standard deviation of each arm, and of how many trainings where not of all."""
+    trained = Counter(trial["arm"] for trial in found["trials"])
     for name, measure in found["measures"].items():
         unit = "%" if measure["unit"] == "points" else measure["unit"]
         cells = []
         for arm in arms:
             values = list(found["values"][name][arm].values())
             spread = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
-            cells.append(f"{fmean(values):.2f}{spread}" if values else "–")
+            of = f" ({len(values)} of {trained[arm]})" if len(values) < trained[arm] else ""
+            cells.append(f"{fmean(values):.2f}{spread}{of}" if values else "–")
         yield f"{measure['says']}{', ' if unit else ''}{unit}", cells
 
 
