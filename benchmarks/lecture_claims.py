@@ -10,6 +10,7 @@ FASHION, CIFAR, SIGNS = "fashion-mnist", "cifar10", "sign-digits"
 DEEP = {"network": {"name": "vgg", "widths": [16, 16, 16], "convolutions": [2, 14, 14], "hidden": []}}
 """Thirty convolutions."""
 SHALLOW = {"network": "lenet"}
+HALF = {"network": {"name": "vgg", "widths": [16, 32, 64]}}
 EIGHT = {"network": {"name": "vgg", "widths": [16, 24, 32], "convolutions": [2, 3, 3], "hidden": []}}
 
 
@@ -122,7 +123,7 @@ CLAIMS = (
         "batch_norm",
         "Batch normalization trains better at the same usual rate.",
         CIFAR,
-        {**_on(300, 6, optimizer="momentum"), **EIGHT, "network.dropout": 0.0},
+        {**_on(200, 6, optimizer="momentum"), **EIGHT, "network.dropout": 0.0},
         ("network.normalization=none,batch",),
         "better",
     ),
@@ -130,7 +131,7 @@ CLAIMS = (
         "batch_norm_rate",
         "Batch normalization bears rates that are ten times the usual one: no worse than at the usual rate.",
         CIFAR,
-        {**_on(300, 6, optimizer="momentum"), **EIGHT, "network.dropout": 0.0},
+        {**_on(200, 6, optimizer="momentum"), **EIGHT, "network.dropout": 0.0},
         ("optimizer.learning_rate=0.025,0.25",),
         "not worse",
         margin=0.02,
@@ -139,7 +140,7 @@ CLAIMS = (
         "rate_without_norm",
         "Without it, ten times the usual rate is worse.",
         CIFAR,
-        {**_on(300, 6, optimizer="momentum"), **_plain(EIGHT)},
+        {**_on(200, 6, optimizer="momentum"), **_plain(EIGHT)},
         ("optimizer.learning_rate=0.025,0.25",),
         "worse",
     ),
@@ -147,7 +148,7 @@ CLAIMS = (
         "batch_norm_initialization",
         "With batch normalization, weights that begin far too small hardly matter.",
         CIFAR,
-        {**_on(300, 6, optimizer="momentum"), **EIGHT, "network.dropout": 0.0},
+        {**_on(200, 6, optimizer="momentum"), **EIGHT, "network.dropout": 0.0},
         ('network.initialization={name = "he"},{name = "normal", std = 0.001}',),
         "not worse",
         margin=0.02,
@@ -164,7 +165,7 @@ CLAIMS = (
         "dropout_many",
         "It is of less use where there are many.",
         FASHION,
-        {**_on(2000, 5), "network": "lenet"},
+        {**_on(1000, 5), "network": "lenet"},
         ("network.dropout=0.0,0.5",),
         "not better",
         margin=0.005,
@@ -183,7 +184,7 @@ CLAIMS = (
         "Momentum helps with SGD's problems, and RMSProp, ADADELTA and Adam adapt the rate of each parameter: each is "
         "better than plain SGD, all with the best of their own rates.",
         FASHION,
-        {**_on(300, 5), **_plain(SHALLOW)},
+        {**_on(200, 5), **_plain(SHALLOW)},
         ("optimizer=sgd,momentum,rmsprop,adadelta,adam",),
         "better",
         tune_rate=True,
@@ -192,7 +193,7 @@ CLAIMS = (
         "augmentation_each",
         "Every transformation that yields a valid image helps: flips, crops, color, rotation, each alone.",
         CIFAR,
-        _on(100, 10, network="vgg"),
+        {**_on(100, 15), **HALF},
         (f"augmentation.operations={','.join(('[]', *EACH))}",),
         "better",
     ),
@@ -200,7 +201,7 @@ CLAIMS = (
         "augmentation_all_few",
         "All together help where there are few pictures.",
         CIFAR,
-        _on(100, 20, network="vgg"),
+        {**_on(100, 20), **HALF},
         ("augmentation=none,standard",),
         "better",
     ),
@@ -208,7 +209,7 @@ CLAIMS = (
         "augmentation_all_more",
         "With four times as many, too.",
         CIFAR,
-        _on(400, 6, network="vgg"),
+        {**_on(400, 8), **HALF},
         ("augmentation=none,standard",),
         "better",
     ),

@@ -18,6 +18,8 @@ def test_it_shows_each_trial_the_best_and_whether_it_is_better(tmp_path):
     assert done.returncode == 0, done.stderr
     for words in ("trial   1", "the start", "The best of 3 trials", "the best found", "95 % interval", "tuned.toml"):
         assert words in done.stdout
+    # Told once for the search and once for the confirmation, not for each trial.
+    assert done.stdout.count("measuring pixels ...") <= 2
     assert (tmp_path / "t" / "comparison.html").is_file()
 
 

@@ -102,9 +102,10 @@ def tune(
         (out / RUNS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error.strerror}). Choose another place: --out DIR") from error
+    prepare(surveyed, cache=cache, progress=progress)  # once, so that forty trials need not tell of it
     study = _study(out, base, surveyed, chosen_from, seed)
     while sum(trial.state.is_finished() for trial in study.trials) < trials:
-        _one(study, source, base, chosen_from, seed, out, cache, progress, told)
+        _one(study, source, base, chosen_from, seed, out, cache, told)
     found = _best(study, base)
     write_recipe(out / TUNED, found.recipe, {})
     _write(study, out / TRIALS)
@@ -164,7 +165,6 @@ def _one(
     seed: int,
     out: Path,
     cache: Path | None,
-    progress: Progress | None,
     told: Callable[[int, float | None, Mapping[str, str]], None],
 ) -> None:
     """Propose one recipe, train it as far as it is worth it, and tell the study."""
@@ -178,7 +178,7 @@ def _one(
     try:
         texts = [f"{field}={text}" for field, text in choices.items()]
         recipe = apply_overrides(apply_overrides(base, texts), {"training.seed": seed})
-        with contextlib.closing(_accuracies(source, recipe, path, cache, progress)) as epochs:
+        with contextlib.closing(_accuracies(source, recipe, path, cache)) as epochs:
             for epoch, (found, _) in enumerate(epochs, 1):
                 accuracy = found if accuracy is None else max(accuracy, found)
                 trial.report(found, epoch)
@@ -205,12 +205,10 @@ def _proposed(trial: Trial, field: str, part: Any) -> str:
     return show(trial.suggest_float(field, part.low, part.high, log=part.log))
 
 
-def _accuracies(
-    source: Any, recipe: Recipe, path: Path, cache: Path | None, progress: Progress | None
-) -> Generator[tuple[float, int]]:
+def _accuracies(source: Any, recipe: Recipe, path: Path, cache: Path | None) -> Generator[tuple[float, int]]:
     """Yield validation accuracy and number of each epoch. The training is not sealed, so that no test is looked at."""
     path.mkdir(parents=True, exist_ok=True)
-    session = start(prepare(survey(source, recipe, progress=progress), cache=cache, progress=progress), path)
+    session = start(prepare(survey(source, recipe), cache=cache), path)
     for event in session.events():
         if isinstance(event, EpochEnd) and event.validation is not None:
             yield event.validation.accuracy, event.epoch
