@@ -1,5 +1,7 @@
 """What the tests of comparisons train on."""
 
+import contextlib
+import subprocess
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -21,5 +23,9 @@ def new_database() -> Iterator[Callable[[], str]]:
     pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'sightline[postgresql]'")
     if programs() is None:
         pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
-    with server() as database:
+    with contextlib.ExitStack() as stack:
+        try:
+            database = stack.enter_context(server())
+        except (OSError, LookupError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"no PostgreSQL server can be started here: {error}")
         yield database

@@ -59,6 +59,9 @@ def test_where_the_base_does_not_come_there_nobody_is_held_against_it() -> None:
     rows = [*(row("a", seed, [0.5, 0.6]) for seed in range(3)), *ROWS[3:]]
     assert not comparison(rows).verdicts("epochs_to")
     assert "a reaches 80 % on the validation pictures with 0 of 3 seeds." in sentences(comparison(rows))
+    # Nor by the seeds with which it does.
+    rows = [row("a", 0, [0.9]), row("a", 1, [0.9]), row("a", 2, [0.5]), *ROWS[3:]]
+    assert not comparison(rows).verdicts("epochs_to")
 
 
 def test_a_seed_that_failed_does_not_come_there() -> None:

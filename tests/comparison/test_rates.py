@@ -77,6 +77,14 @@ def test_a_rate_that_fails_with_any_seed_comes_after_one_that_does_not(plan: Pla
     assert searches["optimizer=adam"].tried[0.015] == (None,)
 
 
+def test_one_lucky_seed_does_not_beat_the_mean_of_three(plan: Plan) -> None:
+    def accuracy(rule: str, rate: float, seed: int) -> float:
+        return {1: (0.7,), 2: (0.8, 0.6, 0.6), 3: (0.9, 0.1, 0.1)}.get(RATES[rule].index(rate), (0.2,))[seed]
+
+    after, _, _ = found(plan, accuracy)
+    assert chosen(after) == [RATES["sgd"][2], RATES["adam"][2]]
+
+
 def test_where_both_that_were_best_fail_the_next_is_taken(plan: Plan) -> None:
     def accuracy(rule: str, rate: float, seed: int) -> float | None:
         place = RATES[rule].index(rate)
