@@ -11,6 +11,10 @@ DEEP = {"network": {"name": "vgg", "widths": [16, 16, 16], "convolutions": [2, 1
 """Thirty convolutions."""
 SHALLOW = {"network": "lenet"}
 HALF = {"network": {"name": "vgg", "widths": [16, 32, 64]}}
+SHORT = (
+    "These trainings are short and their network is small: what still learns from the pictures as they are gains "
+    "nothing from others. With default choices flowers gain 0.5 to 6 points, as the README has it."
+)
 EIGHT = {"network": {"name": "vgg", "widths": [16, 24, 32], "convolutions": [2, 3, 3], "hidden": []}}
 
 
@@ -196,6 +200,7 @@ CLAIMS = (
         {**_on(100, 15), **HALF},
         (f"augmentation.operations={','.join(('[]', *EACH))}",),
         "better",
+        note=SHORT,
     ),
     Claim(
         "augmentation_all_few",
@@ -204,6 +209,7 @@ CLAIMS = (
         {**_on(100, 20), **HALF},
         ("augmentation=none,standard",),
         "better",
+        note=SHORT,
     ),
     Claim(
         "augmentation_all_more",
@@ -212,6 +218,7 @@ CLAIMS = (
         {**_on(400, 8), **HALF},
         ("augmentation=none,standard",),
         "better",
+        note=SHORT,
     ),
 )
 

@@ -137,7 +137,13 @@ def answer(claim: Claim, found: Mapping[str, Any]) -> str:
             answers.add(FAILED)
         else:  # a loss that is not finite is worse than any accuracy, and seeds that came through do not stand for all
             answers.add(_of_one(claim.wanted, "worse" if arm in failed else verdicts[arm]["says"]))
-    return answers.pop() if len(answers) == 1 else "holds in part" if "holds" in answers else "undecided"
+    if len(answers) == 1:
+        return answers.pop()
+    if "holds" in answers:
+        return "holds in part"
+    return (
+        "does not hold" if "does not hold" in answers else "undecided"
+    )  # one arm is enough to refute what is said of all
 
 
 def _of_one(wanted: str, says: str) -> str:

@@ -26,7 +26,7 @@ from sightline.comparison.store import Store, url_in
 from sightline.comparison.trained import trained
 from sightline.errors import DataError, OutputError, RecipeError, TrainingError
 from sightline.recipe import Recipe, apply_overrides
-from sightline.training import Run
+from sightline.training import Run, train
 
 VARY = ["network.activation=sigmoid,relu"]
 
@@ -240,3 +240,13 @@ def test_how_many_at_once_is_measured(digits, tmp_path, monkeypatch) -> None:
 def test_speeds_are_those_of_real_steps(digits, tmp_path) -> None:
     recipe = as_asked(apply_overrides(Recipe(), SMALL))
     assert at_once._together(digits, recipe, 1, 1, tmp_path) > 0
+
+
+@pytest.mark.parametrize("depth", ["head", "both"])
+def test_speeds_of_a_transfer_are_measured_too(digits, tmp_path, depth) -> None:
+    """Its first stage learns from features that are cached, which are no pictures."""
+    network = {"network": "resnet", "network.width": 8, "training.epochs": 1}
+    before = train(digits, {**SMALL, **network}, out=tmp_path / "before")
+    chosen = {key: value for key, value in SMALL.items() if not key.startswith("network")}
+    recipe = apply_overrides(Recipe(), {**chosen, "transfer.weights": str(before.model_path), "transfer.depth": depth})
+    assert at_once._together(digits, as_asked(recipe), 1, 1, tmp_path) > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import queue
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -13,11 +13,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from sightline.comparison.plan import as_asked, from_asked
 from sightline.recipe import apply_overrides
 from sightline.recipe.choices import settled
-from sightline.training import Survey, prepare, survey
+from sightline.training import Session, Survey, prepare, survey
 from sightline.training.assembly import assemble
 
 SECONDS = 1.5
@@ -98,15 +100,34 @@ def _speed(source: Any, recipe: str, threads: int, cache: Path | None, ready: An
     prepared = prepare(survey(source, chosen), cache=cache)
     with TemporaryDirectory() as folder:
         session = assemble(prepared, prepared.resolved, Path(folder))
-        batch = np.resize(prepared.split.train, settled(session.recipe.training.batch_size))
-        session.stage.mode(1)
+        step = _step(session, np.resize(prepared.split.train, settled(session.recipe.training.batch_size)))
         with session.numerics():
             for _ in range(WARM_UP):
-                session.stage.step(session.state, session.feed.load(1, batch), 0.0)
+                step()
             ready.put(1.0)
             go.wait()
             done, begun = 0, time.perf_counter()
             while (elapsed := time.perf_counter() - begun) < SECONDS or done == 0:
-                session.stage.step(session.state, session.feed.load(1, batch), 0.0)
-                done += len(batch)
+                step()
+                done += settled(session.recipe.training.batch_size)
         speeds.put(done / elapsed)
+
+
+def _step(session: Session, batch: NDArray[np.int64]) -> Callable[[], object]:
+    """Return what a training does most of the time: a step of its last stage on pictures.
+
+    Where a transfer only trains a head on features that are computed once, computing them takes most of the time.
+    """
+    stage = next((stage for stage in reversed(session.stages) if stage.feed is session.feed), None)
+    if stage is not None:
+        session.state.optimizer = stage.begin()
+        stage.mode(1)
+        return lambda: stage.step(session.state, session.feed.load(1, batch), 0.0)
+
+    @torch.inference_mode()
+    def features() -> None:
+        for shard in session.feed.load(1, batch):
+            session.forward(shard.inputs)
+
+    session.state.network.eval()
+    return features
