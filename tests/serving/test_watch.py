@@ -1,5 +1,7 @@
 """A run's page over real HTTP: it follows the files, whoever writes them, lets nobody else in, and ends by itself."""
 
+import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -7,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import pytest
@@ -16,7 +19,8 @@ from live_page import PROMPT, QUICK, Served, Watching
 import sightline as package
 from sightline.errors import DataError, OutputError, RecipeError
 from sightline.report import opening, read, render
-from sightline.serving.following import Pace
+from sightline.serving.following import Following, Pace
+from sightline.serving.server import watch
 from sightline.serving.view import look
 from sightline.training import directory
 
@@ -253,3 +257,17 @@ def test_a_library_that_is_missing_is_one_sentence(run, library, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     fails(done, RecipeError.exit_code, f"{library} is not installed", 'pip install "sightline[watch]"')
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_an_interrupt_is_not_lost_in_what_is_waited_for(copy, monkeypatch):
+    """A page that is being made may take a cancellation upon itself."""
+
+    async def follow(self, over) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(Following, "follow", follow)
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        watch(copy, ready=lambda _address: timer.start())

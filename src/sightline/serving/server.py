@@ -99,7 +99,11 @@ async def _serve(following: Following, listening: socket.socket, host: str, read
     ready(Address(host, listening.getsockname()[1]))
     await server.serve(sockets=[listening])
     await task
-    # A signal that ended it cancels this task; where nothing is waited for any more, that would not be noticed.
+    # A signal that ended it cancels this task; where nothing is waited for any more, that would not be noticed, and
+    # what was waited for may have taken the cancellation upon itself.
+    own = asyncio.current_task()
+    if own is not None and own.cancelling():
+        raise asyncio.CancelledError
     await asyncio.sleep(0)
 
 
