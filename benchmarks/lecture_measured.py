@@ -34,8 +34,8 @@ HEAD = """# The lecture, measured
 Each claim of the lecture is a comparison on real pictures: {seeds} seeds for each arm, the same split, order and draws
 for all, and for many a learning rate of its own for each arm, from a search of the same size. `make lecture` trains
 them and writes this page; stopped, it goes on where it was. Those that have a verdict took about {minutes} minutes on
-{machine}, some of them beside other work or stopped meanwhile. What is measured are small networks on slices of the data; effects may
-differ where networks and data are large.
+{machine}, some of them beside other work or stopped meanwhile. What is measured are small networks on slices of the
+data; effects may differ where networks and data are large.
 
 "Holds" where the verdict is the one that the claim wants at the level of 0.05, adjusted for the number of arms; "does
 not hold" where the opposite is decided; "undecided" otherwise; "in part" where arms differ. Effects are points of test
