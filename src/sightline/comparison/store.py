@@ -169,7 +169,12 @@ class Store:
         with self._begun() as connection:
             self._give_up(connection, free)
             found = connection.execute(
-                select(TRIALS).where(free).order_by(TRIALS.c.place).limit(1).with_for_update(skip_locked=True)
+                # One that was given back since the line above may have had all its attempts.
+                select(TRIALS)
+                .where(free, TRIALS.c.attempts < MOST_ATTEMPTS)
+                .order_by(TRIALS.c.place)
+                .limit(1)
+                .with_for_update(skip_locked=True)
             ).first()
             if found is None:
                 return None
