@@ -107,7 +107,7 @@ def kept(claim: Claim, found: Mapping[str, Any], seconds: float) -> dict[str, An
     gradients: dict[str, list[list[float]]] = {}
     for trial in found["trials"] if claim.gradients else ():
         if layers := trial.get("gradients"):
-            gradients.setdefault(trial["arm"], []).append([layer["gradient"] for layer in layers])
+            gradients.setdefault(trial["arm"], []).append([layer["gradient"] or 0.0 for layer in layers])
     names = ("arms", "seeds", "command", "rates", "failed")
     return {
         **{name: found[name] for name in names},
@@ -195,7 +195,8 @@ def page(claims: Sequence[Claim], found: Mapping[str, Mapping[str, Any]], pictur
                 cells = [f"{verdict['mean']:+.2f}", interval, f"{verdict['p_value']:.2g}", verdict["says"]]
             text += f"| {arm} | {mean} | {' | '.join(cells)} |\n"
         for arm, seeds in of["gradients"].items():
-            share = fmean(layers[0] / layers[-1] for layers in seeds)
+            known = [layers[0] / layers[-1] for layers in seeds if layers[-1]]
+            share = fmean(known) if known else float("nan")
             text += f"\nGradient of the first layer before the first step, over that of the last, {arm}: {share:.2g}.\n"
         for arm, failed in of["failed"].items():
             text += f"\n{arm} failed with {len(failed)} of {len(of['seeds'])} seeds.\n"

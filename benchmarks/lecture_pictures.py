@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "sightline", "font.family": "sans-serif", "font.size": 9}
@@ -58,7 +58,7 @@ def _gradients(axes: Any, gradients: Mapping[str, Sequence[Sequence[float]]], ar
         layers = list(zip(*gradients.get(arm, ()), strict=True))
         known = [(number, [v for v in values if v > 0]) for number, values in enumerate(layers, start=1)]
         drawn = [(number, values) for number, values in known if values]
-        means = [math.exp(sum(map(math.log, values)) / len(values)) for _, values in drawn]
+        means = [geometric_mean(values) for _, values in drawn]
         axes.plot([number for number, _ in drawn], means, ".-", color=color, label=short(arm), linewidth=1.2)
     axes.set_yscale("log")
     axes.set_xlabel("layer, from the pictures on")

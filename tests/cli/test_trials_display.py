@@ -17,9 +17,9 @@ from sightline.comparison.store import Row, State, Trial
 CREW = Crew(2, 1, {"1 x 2": 900.0, "2 x 1": 1500.0})
 
 
-def plan(seeds: int) -> Any:
+def plan(seeds: int, purpose: str = "") -> Any:
     arms = [SimpleNamespace(name=name) for name in ("sigmoid", "relu")]
-    return SimpleNamespace(arms=arms, seeds=range(seeds), side="test")
+    return SimpleNamespace(arms=arms, seeds=range(seeds), side="test", purpose=purpose)
 
 
 def row(arm: str, seed: int, state: State, accuracy: float = 0.0) -> Row:
@@ -74,7 +74,9 @@ def test_where_the_terminal_is_low_how_far_it_is_can_still_be_seen(monkeypatch) 
     display = Display(quiet=False)
     low = Console(file=arrived, force_terminal=True, force_interactive=True, width=100, height=6, highlight=False)
     monkeypatch.setattr(display, "_console", low)
-    many = SimpleNamespace(arms=[SimpleNamespace(name=f"arm {n}") for n in range(20)], seeds=range(2), side="test")
+    many = SimpleNamespace(
+        arms=[SimpleNamespace(name=f"arm {n}") for n in range(20)], seeds=range(2), side="test", purpose=""
+    )
     with display:
         TrialsDisplay(display).told([row("arm 0", 0, "done", 0.5)], many, Crew(1, 1, {}))
     assert "1 of 1 trainings" in arrived.getvalue()
@@ -87,6 +89,26 @@ def test_a_terminal_that_can_move_no_cursor_has_lines(monkeypatch, quiet: bool) 
     dumb = Console(file=io.StringIO(), force_terminal=True, quiet=quiet)
     monkeypatch.setattr(display, "_console", dumb)
     assert not display.in_place
+
+
+def test_a_search_shows_what_it_is_judged_by_and_no_test(terminal) -> None:
+    display, arrived = terminal
+    result = {"sides": {"test": {"accuracy": 0.1}, "validation": {"accuracy": 0.9}}}
+    rows = [Row(Trial("x", "relu", 0, ""), "done", 1, "", result)]
+    with display:
+        shown = TrialsDisplay(display)
+        shown.told(rows, plan(1, "Search for rates"), CREW)
+        shown.told(rows, plan(1), Crew(2, 1, CREW.speeds))
+    said = arrived.getvalue()
+    assert "Search for rates: 2 candidates, 1 seed, 1 training, 1 of them there already; 2 at once, 1 thread each" in (
+        " ".join(said.split())
+    )
+    search, _, comparison = said.partition("Comparison: 2 arms")
+    assert "90.00" in search
+    assert "10.00" not in search
+    assert "validation accuracy" in search
+    assert "10.00" in comparison
+    assert said.count("Pictures a second") == 1
 
 
 def test_of_many_seeds_is_shown_how_many_are_done(terminal) -> None:

@@ -46,7 +46,8 @@ def test_the_worst_class_is_one_that_occurs_and_interrupted_trainings_have_no_ti
     assert found["seconds"] == seconds
     assert [each["epoch"] for each in found["curve"]] == [1, 2]
     assert [each["seconds"] for each in found["curve"]] == [seconds and 2.5] * 2
-    assert found["gradients"] == [{"name": "conv1", "gradient": 0.1}]  # before the first step
+    # Before the first step; one that is not finite keeps its place among the layers.
+    assert found["gradients"] == [{"name": "conv1", "gradient": 0.1}, {"name": "conv2", "gradient": None}]
 
 
 def test_of_a_disk_that_was_full_seconds_are_kept_that_are_whole(tmp_path) -> None:

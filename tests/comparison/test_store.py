@@ -141,6 +141,18 @@ def test_a_trial_over_which_workers_die_is_given_up(store: Store) -> None:
     assert store.claim("b", ALL) == TRIALS[0]
 
 
+def test_a_trial_that_comes_back_within_a_claim_has_no_attempt_too_many(store: Store, monkeypatch) -> None:
+    """Given back by another between the two statements of the claim: as if the first had not been there."""
+    for _ in range(MOST_ATTEMPTS):
+        assert store.claim("a", ALL) == TRIALS[0]
+        store.give_back("a", died=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "_give_up", lambda *_: None)
+        assert store.claim("b", ALL) == TRIALS[1]
+    assert store.claim("c", ALL) == TRIALS[2]
+    assert store.rows()[0].state == "failed"
+
+
 def test_opened_again_it_goes_on_and_takes_more(store: Store, another) -> None:
     store.done(store.claim("a", ALL).digest, "a", {})
     again = another()
@@ -248,5 +260,7 @@ def test_of_many_that_note_at_once_all_have_what_one_noted(store: Store, another
 
 def test_a_server_that_is_not_there_is_one_sentence(new_database: Callable[[], str]) -> None:
     address = new_database().partition("?")[0] + "?host=/nowhere"
-    with pytest.raises(OutputError, match="cannot be used"):
+    with pytest.raises(OutputError, match="cannot be used") as said:
         Store(address).open({}, TRIALS)
+    assert "\n" not in str(said.value)
+    assert "--database" in str(said.value)

@@ -27,17 +27,21 @@ class TrialsDisplay:
         self._plan: Plan | None = None
         self._done = self._before = 0
         self._begun = time.monotonic()
+        self._told = False
 
     def told(self, rows: Sequence[Row], plan: Plan, crew: Crew) -> None:
         """Take how far they are."""
         over = sum(row.state in OVER for row in rows)
         if plan is not self._plan:  # the search for rates has its own
             self._plan, self._before, self._begun = plan, over, time.monotonic()
+            kind = "candidate" if plan.purpose else "arm"
             self._display.line(
-                f"{len(plan.arms)} arms, {len(plan.seeds)} seeds: {len(rows):,} trainings, {over:,} of them there "
-                f"already; {crew.workers} at once, {crew.threads} threads each"
+                f"{plan.purpose or 'Comparison'}: {_count(len(plan.arms), kind)}, {_count(len(plan.seeds), 'seed')}, "
+                f"{_count(len(rows), 'training')}, {over:,} of them there already; {crew.workers} at once, "
+                f"{_count(crew.threads, 'thread')} each"
             )
-            if crew.speeds:
+            if crew.speeds and not self._told:
+                self._told = True
                 speeds = ", ".join(f"{pair}: {speed:,.0f}" for pair, speed in crew.speeds.items())
                 self._display.line(f"Pictures a second in all, trainings at once x threads: {speeds}")
         says = f"{over:,} of {len(rows):,} trainings{self._left(over, len(rows))}"
@@ -55,19 +59,24 @@ class TrialsDisplay:
         return f", about {minutes:.0f} min left" if minutes >= 1.5 else f", about {60.0 * minutes:.0f} s left"
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _table(rows: Sequence[Row], plan: Plan, says: str) -> Table:
     """Return arms and seeds as a table, with the accuracy of each training that is done, in percent."""
     by_place = {(row.trial.arm, row.trial.seed): row for row in rows}
     # Above the rows, of which a terminal may have no room for the last.
     table = Table(box=None, pad_edge=False, title=says, title_justify="left")
-    table.add_column(f"{plan.side} accuracy, %")
+    side = "validation" if plan.purpose else plan.side
+    table.add_column(f"{side} accuracy, %")
     few = len(plan.seeds) <= SEEDS_SHOWN
     for column in [f"seed {seed}" for seed in plan.seeds] if few else ["done", "under way", "failed"]:
         table.add_column(column, justify="right")
     for arm in plan.arms:
         of = [by_place.get((arm.name, seed)) for seed in plan.seeds]
         if few:
-            cells = [_cell(row, plan.side) for row in of]
+            cells = [_cell(row, side) for row in of]
         else:
             states = [row.state for row in of if row is not None]
             cells = [str(states.count(state)) for state in ("done", "running", "failed")]

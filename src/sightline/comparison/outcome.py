@@ -32,8 +32,7 @@ def outcome(run: Run) -> dict[str, Any]:
             case "sealed":
                 sealed = line
             case "probe" if not gradients:
-                # Frozen layers have none, and one that is not finite is no number.
-                layers = [layer for layer in line["layers"] if layer.get("gradient") is not None]
+                layers = [layer for layer in line["layers"] if "gradient" in layer]  # frozen ones have none
                 gradients = [{key: layer[key] for key in ("name", "gradient")} for layer in layers]
     seconds = _seconds(run)
     return {

@@ -35,6 +35,8 @@ class Plan:
     """With the recipe of the first arm, which the others are held against."""
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
+    purpose: str = ""
+    """What its trainings are for, where that is to choose by validation pictures and not to compare."""
 
     @property
     def side(self) -> str:

@@ -52,18 +52,18 @@ def search(plan: Plan, carried_out: Callable[[Plan], Sequence[Row]]) -> tuple[Pl
         DataError: nothing is held out for validation, which rates are chosen by.
         RecipeError: an arm's rate was chosen already.
     """
-    tried = searched(plan)
+    tried = _tried(plan)
     known: dict[str, dict[int, float | None]] = {}
 
-    def train(arms: Sequence[Arm], seeds: tuple[int, ...]) -> None:
-        for row in carried_out(replace(plan, arms=tuple(arms), seeds=seeds)):
+    def train(arms: Sequence[Arm], seeds: tuple[int, ...], purpose: str) -> None:
+        for row in carried_out(replace(plan, arms=tuple(arms), seeds=seeds, purpose=purpose)):
             side = row.result.get("sides", {}).get("validation", {})
             known.setdefault(row.trial.arm, {})[row.trial.seed] = side.get("accuracy")
 
-    train([each for arms in tried.values() for each in arms], SEEDS[:1])
+    train([each for arms in tried.values() for each in arms], SEEDS[:1], "Search for rates")
     finalists = [each for arms in tried.values() for each in _best(arms, known)[:FINALISTS]]
     if finalists:
-        train(finalists, SEEDS)
+        train(finalists, SEEDS, "Search for rates, the best with more seeds")
     arms, found = [], {}
     for arm in plan.arms:
         ranked = _best(tried[arm.name], known)
@@ -91,7 +91,7 @@ def _rate_of(arm: Arm) -> float:
     return settled(arm.recipe.optimizer.learning_rate)
 
 
-def searched(plan: Plan) -> dict[str, tuple[Arm, ...]]:
+def _tried(plan: Plan) -> dict[str, tuple[Arm, ...]]:
     """Return the arms that are trained for each arm of a plan to find its rate.
 
     Raises:

@@ -272,9 +272,14 @@ class Store:
             with self._engine.begin() as connection:
                 yield connection
         except OperationalError as error:
+            says = " ".join(str(error.orig).split())  # servers answer in several lines
+            next_step = (
+                "Wait for whoever keeps it, free some room, or choose another place: --out DIR"
+                if self._engine.dialect.name == "sqlite"
+                else "Look whether its server runs, and at the address: --database URL"
+            )
             raise OutputError(
-                f"{self._place}: the comparison's database cannot be used ({error.orig}). Wait for whoever keeps it, "
-                "free some room, or choose another place: --out DIR"
+                f"{self._place}: the comparison's database cannot be used ({says}). {next_step}"
             ) from error
         except (IntegrityError, ProgrammingError):
             raise

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import fmean, geometric_mean
 from typing import TYPE_CHECKING, Any
 
 from sightline.training.calibration import Bin
@@ -208,17 +209,10 @@ def bands(arms: Sequence[Mapping[int, Sequence[float]]], letters: Sequence[str],
     with mpl.rc_context({**STYLE, "lines.scale_dashes": True}):
         figure = Figure(figsize=(4.6, 3.4), layout="constrained")
         axes = figure.subplots()
-        ends = []
+        ends: list[tuple[float, str, str]] = []
         for arm, letter, look in zip(arms, letters, looks(len(arms)), strict=True):
             known = {e: [v for v in values if abs(v) <= LARGEST_LOSS] for e, values in sorted(arm.items())}
-            epochs = [epoch for epoch, values in known.items() if values]
-            if not epochs:
-                continue
-            means = [sum(known[epoch]) / len(known[epoch]) for epoch in epochs]
-            _line(axes, list(zip(epochs, means, strict=True)), look)
-            low, high = ([edge(known[epoch]) for epoch in epochs] for edge in (min, max))
-            axes.fill_between(epochs, low, high, color=look.stand_in, alpha=0.18, linewidth=0)
-            ends.append((means[-1], letter, look.stand_in))
+            ends += _band(axes, known, fmean, letter, look)
         return _with_letters(figure, axes, ends, label)
 
 
@@ -238,20 +232,11 @@ def by_layer(arms: Sequence[Sequence[Sequence[float]]], letters: Sequence[str], 
         figure = Figure(figsize=(4.6, 3.4), layout="constrained")
         axes = figure.subplots()
         axes.set_yscale("log")
-        ends = []
+        ends: list[tuple[float, str, str]] = []
         for arm, letter, look in zip(arms, letters, looks(len(arms)), strict=True):
-            layers = {
-                layer: known
-                for layer, values in enumerate(zip(*arm, strict=True), start=1)
-                if (known := [value for value in values if value > 0])
-            }
-            if not layers:
-                continue
-            means = [math.exp(sum(map(math.log, values)) / len(values)) for values in layers.values()]
-            _line(axes, list(zip(layers, means, strict=True)), look)
-            low, high = ([edge(values) for values in layers.values()] for edge in (min, max))
-            axes.fill_between(list(layers), low, high, color=look.stand_in, alpha=0.18, linewidth=0)
-            ends.append((means[-1], letter, look.stand_in))
+            layers = enumerate(zip(*arm, strict=True), start=1)
+            known = {layer: [value for value in values if value > 0] for layer, values in layers}
+            ends += _band(axes, known, geometric_mean, letter, look)
         return _with_letters(figure, axes, ends, label, across="layer with weights, from the pictures on")
 
 
@@ -287,6 +272,24 @@ def _line(axes: Axes, points: Sequence[tuple[float, float]], look: Look) -> None
     (line,) = axes.plot(*zip(*points, strict=True), color=look.stand_in, marker=mark, linewidth=1.6)
     if look.lengths:
         line.set_dashes(list(look.lengths))
+
+
+def _band(
+    axes: Axes,
+    known: Mapping[int, Sequence[float]],
+    mean: Callable[[Sequence[float]], float],
+    letter: str,
+    look: Look,
+) -> list[tuple[float, str, str]]:
+    """Draw the mean of the values at each place and a band from the lowest to the highest; return the line's end."""
+    drawn = {place: values for place, values in known.items() if values}
+    if not drawn:
+        return []
+    means = [mean(values) for values in drawn.values()]
+    _line(axes, list(zip(drawn, means, strict=True)), look)
+    low, high = ([edge(values) for values in drawn.values()] for edge in (min, max))
+    axes.fill_between(list(drawn), low, high, color=look.stand_in, alpha=0.18, linewidth=0)
+    return [(means[-1], letter, look.stand_in)]
 
 
 def _with_letters(
