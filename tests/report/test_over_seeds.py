@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -128,3 +129,11 @@ def test_gradients_may_vanish_altogether_and_networks_differ_in_depth() -> None:
     assert "nan" not in drawing
     assert "inf" not in drawing
     assert "&#8722;" in drawing or "\u2212" in drawing or "-8" in drawing  # powers of ten
+
+
+def test_the_mean_of_gradients_is_that_of_their_powers_of_ten() -> None:
+    """Of 2e-6 and 2 it is 2e-3: the point of an arm with both seeds lies upon that of one that has just that."""
+    drawing = charts.by_layer([[[2e-6], [2.0]], [[2e-3]]], ["A", "B"], "norm of the gradient")
+    places = re.findall(r'x="([\d.]+)" y="([\d.]+)" style="fill: var\(--run-\d\); stroke', drawing)
+    assert len(places) == 2
+    assert len(set(places)) == 1
