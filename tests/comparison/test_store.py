@@ -241,6 +241,20 @@ def test_many_may_open_it_at_once(another) -> None:
     assert [row.trial for row in another().rows()] == TRIALS
 
 
+def test_opening_waits_for_one_that_is_just_making_the_database(tmp_path: Path) -> None:
+    """SQLite does not wait by itself when a database that another writes is brought to its write-ahead log."""
+    other = sqlite3.connect(tmp_path / "comparison.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.3, other.commit)
+    done.start()
+    store = Store(url_in(tmp_path))
+    store.open({"pictures": "abc"}, TRIALS)
+    assert [row.trial for row in store.rows()] == TRIALS
+    store.close()
+    done.join()
+    other.close()
+
+
 def test_of_many_that_note_at_once_all_have_what_one_noted(store: Store, another) -> None:
     barrier, found = threading.Barrier(8), []
     stores = [another() for _ in range(8)]
