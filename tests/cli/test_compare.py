@@ -47,7 +47,7 @@ def test_recipes_of_files_are_held_against_each_other(tmp_path):
         (tmp_path / f"{name}.toml").write_text(f'[optimizer]\nname = "adam"\nlearning_rate = {rate}\n')
     done = sightline(
         "compare", "digits", *SMALL, "--recipe", "slow.toml", "--against", "quick.toml", "--seeds", 2, "--out", "c",
-        "--margin", 50, cwd=tmp_path,
+        "--margin", 50, "--workers", 1, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     with (tmp_path / "c" / "trials.csv").open() as file:

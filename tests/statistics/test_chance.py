@@ -15,7 +15,8 @@ from statsmodels.stats.weightstats import DescrStatsW
 from sightline.statistics import chance as module
 from sightline.statistics.chance import equivalence_test, holm, sign_flip_test, t_test
 
-few = st.lists(st.integers(-500, 500).map(lambda x: x / 100), min_size=2, max_size=9).map(np.array)
+hundredths = st.lists(st.integers(-500, 500), min_size=2, max_size=9).map(np.array)
+few = hundredths.map(lambda x: x / 100)
 
 
 @given(few)
@@ -39,17 +40,29 @@ def test_few_pictures_are_not_called_different_for_their_ties(seeds, pictures) -
     assert wrong < 0.05 + 4 * (0.05 * 0.95 / 4000) ** 0.5
 
 
-@settings(deadline=None)
-@given(few)
-def test_signs_are_flipped_as_scipy_flips_them(differences) -> None:
+@settings(deadline=None, max_examples=30)
+@given(hundredths)
+def test_signs_are_flipped_as_scipy_flips_them(hundredths) -> None:
+    # SciPy has whole numbers, which it adds up exactly: it takes sums for different that differ by rounding.
     wanted = stats.permutation_test(
-        (differences, np.zeros_like(differences)),
+        (hundredths, np.zeros_like(hundredths)),
         lambda one, other, axis: np.sum(one - other, axis=axis),
         permutation_type="samples",
         vectorized=True,
         n_resamples=np.inf,
     ).pvalue
-    assert sign_flip_test(differences) == pytest.approx(wanted)
+    assert sign_flip_test(hundredths / 100) == pytest.approx(wanted)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-30, 30), min_size=1, max_size=4), st.integers(1, 30), st.integers(1, 10**6))
+def test_sums_that_are_equal_but_for_rounding_are_equal(some, small, large) -> None:
+    """Differences that nearly cancel: all that is left of the sum is as small as what rounding makes of it, or 0."""
+    whole = [*some, large, small - large - sum(some), -small]
+    signs = itertools.product((-1, 1), repeat=len(whole))
+    sums = [abs(sum(s * d for s, d in zip(each, whole, strict=True))) for each in signs]
+    share = sum(each >= abs(sum(whole)) for each in sums) / len(sums)
+    assert sign_flip_test(np.array(whole) / 1e6) == pytest.approx(share)
 
 
 def test_five_seeds_cannot_be_significant_by_signs_alone_and_six_can() -> None:

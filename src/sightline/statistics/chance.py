@@ -13,7 +13,7 @@ MOST_COUNTED = 16
 """Seeds up to which all signs are tried, 65,536 for sixteen, instead of some drawn."""
 DRAWS = 99_999
 ROUNDING = 1e-12
-"""Share by which means may differ that are the same but for the order of a sum."""
+"""Share of what is added up by which sums may differ that are the same but for the order of adding."""
 
 
 def t_test(differences: Float64[ndarray, " seed"]) -> float:
@@ -57,7 +57,8 @@ def sign_flip_test(differences: Float64[ndarray, " seed"], *, seed: int = 0) -> 
         be zero (2010), for draws.
     """
     count = len(differences)
-    observed = abs(differences.sum()) * (1.0 - ROUNDING)
+    # Not a share of the sum itself: where large differences cancel, rounding is larger than any share of what is left.
+    observed = abs(differences.sum()) - ROUNDING * np.abs(differences).sum()
     if count <= MOST_COUNTED:
         signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
         return float(np.mean(np.abs(signs @ differences) >= observed))
