@@ -70,7 +70,7 @@ def peers(given: argparse.Namespace, place: Path, seed: int) -> dict[str, Any]:
     script = Path(__file__).with_name("photos_fastai.py")
     command = [given.peer, script, "--pictures", place / "pictures", "--size", given.size, "--seed", seed]
     measured: dict[str, Any] = json.loads(run([*command, "--minutes", given.peer_minutes]).splitlines()[-1])
-    return {"minutes": given.peer_minutes, **measured}
+    return {"minutes": given.peer_minutes, "size": given.size, **measured}
 
 
 def run(command: list[Any]) -> str:
