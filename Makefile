@@ -27,7 +27,7 @@ test: $(READY)  ## set up, then lint, types, import contract and tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 slow: $(READY)  ## the proofs that take minutes
 	@$(BIN)/python -m pytest -m slow

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from sightline.comparison.cure import prescribe
 from sightline.diagnosis import History, Predicted, diagnose
 from sightline.diagnosis.findings.data import _area
 from sightline.recipe import Recipe, policies
@@ -136,6 +137,14 @@ def batches_of_four(**sections):
     found = history(chosen, probes=[probe(normalizations=[{"name": "bn", "shift": 0.0, "scale": 0.0}])])
     found.add(epoch(1, learned=0.5, confusion=[[5, 5], [5, 5]]))
     return codes(found).get("small-batch-norm")
+
+
+def test_what_a_time_budget_cost_a_training_is_not_prescribed_again():
+    """A training of three epochs of 30 steps, cut short after 50, that did not learn enough."""
+    cut = TRAINED.model_copy(update={"replanned": ((40, 50, 90),)})
+    epochs = [epoch(n, learned=0.5 + 0.1 * n, confusion=[[30, 20], [20, 30]]) for n in (1, 2)]
+    found = prescribe(history(recipe(training=cut), epochs=epochs), ())
+    assert found.recipe.training.replanned == ()
 
 
 def test_what_transferred_weights_were_trained_with_is_never_prescribed():

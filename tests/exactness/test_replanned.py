@@ -124,6 +124,20 @@ def test_killed_after_the_decision_and_before_a_checkpoint_it_takes_the_same_ste
     assert (tmp_path / "killed" / directory.MODEL).read_bytes() == wanted.model
 
 
+def test_with_other_pictures_what_was_decided_counts_no_more(slow, digits, exactly, tmp_path):
+    prepared, path, _ = slow
+    decided = read_recipe(path / directory.RECIPE).training.replanned[-1][0]
+    session = exactly.begun(prepared, tmp_path / "stopped")
+    paced(session, slow=5.0)
+    for _ in session.events(stop=lambda: session.state.step >= decided):
+        pass
+    images, labels = digits
+    fewer = (images[: 2 * len(images) // 3], labels[: 2 * len(labels) // 3])
+    run = resume(tmp_path / "stopped", fewer, allow_different=True)
+    assert run.recipe().training.replanned == ()
+    assert [event["epoch"] for event in run.events() if event["event"] == "epoch"] == [1, 2, 3]
+
+
 def test_what_was_decided_cannot_be_taken_back(slow, digits, exactly, tmp_path):
     prepared, path, _ = slow
     decided = read_recipe(path / directory.RECIPE).training.replanned[-1][0]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import sys
+import threading
+import weakref
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from sightline import model, network, preprocessing
 from sightline.errors import RecipeError
 from sightline.model import backends
 from sightline.model.lowered import Fused, lowered
+from sightline.recipe import Recipe
 from sightline.recipe.network import VGG, He, Identity, LeNet, MobileNetV2, Network, ResNet, SqueezeNet, Swift
 
 COLOR = model.InputRules(
@@ -59,26 +64,25 @@ def trained_alike(section: Network) -> nn.Module:
 
 
 LOW = pytest.mark.skipif(not backends.multiplies_in_bfloat16(), reason="this processor has no bfloat16")
+PRECISIONS = pytest.mark.parametrize("bfloat16", [False, pytest.param(True, marks=LOW)])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@LOW
-def test_a_lowered_network_gives_the_same_scores(name: str) -> None:
+@PRECISIONS
+def test_a_lowered_network_gives_the_same_scores(name: str, bfloat16: bool) -> None:
     built = trained_alike(NETWORKS[name])
     given = torch.randn(3, 3, 24, 20, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         exact = copy.deepcopy(built).double()(given.double())
-        folded = lowered(built, bfloat16=False)(given)
-        low = lowered(built, bfloat16=True)(given.bfloat16()).double()
-    assert (folded - exact).abs().max() < 1e-4 * exact.abs().max()
-    assert (low - exact).abs().max() < 0.1 * exact.abs().max()
-    assert not torch.equal(low, exact)
+        found = lowered(built, bfloat16=bfloat16)(given.bfloat16() if bfloat16 else given).double()
+    assert (found - exact).abs().max() < (0.1 if bfloat16 else 1e-4) * exact.abs().max()
+    assert not torch.equal(found, exact)
 
 
-@LOW
+@PRECISIONS
 @pytest.mark.parametrize(("name", "fused"), [("resnet 18", 20), ("swift", 7), ("vgg", 3)])
-def test_nothing_of_normalization_is_left_and_activations_are_inside(name: str, fused: int) -> None:
-    found = lowered(trained_alike(NETWORKS[name]), bfloat16=True)
+def test_nothing_of_normalization_is_left_and_activations_are_inside(name: str, fused: int, bfloat16: bool) -> None:
+    found = lowered(trained_alike(NETWORKS[name]), bfloat16=bfloat16)
     kinds = [type(each) for each in found.modules()]
     assert kinds.count(Fused) == fused
     assert nn.Conv2d not in kinds
@@ -86,11 +90,11 @@ def test_nothing_of_normalization_is_left_and_activations_are_inside(name: str, 
     assert nn.BatchNorm2d not in kinds
 
 
-@LOW
-def test_the_network_that_is_given_stays() -> None:
+@PRECISIONS
+def test_the_network_that_is_given_stays(bfloat16: bool) -> None:
     built = trained_alike(NETWORKS["resnet 18"])
     before = copy.deepcopy(built.state_dict())
-    lowered(built, bfloat16=True)
+    lowered(built, bfloat16=bfloat16)
     assert all(torch.equal(before[name], tensor) for name, tensor in built.state_dict().items())
 
 
@@ -205,6 +209,85 @@ def test_what_is_not_there_is_told(loaded: model.Model, monkeypatch: pytest.Monk
         loaded.predict(pictures, backend="openvino")
     assert "openvino" not in loaded.backends()
     assert len(loaded.predict(pictures, backend="auto")) == 1
+
+
+def test_flips_of_oblong_pictures_are_those_that_the_network_can_see(tmp_path: Path, tiny: Any) -> None:
+    recipe = Recipe.model_validate({"augmentation": {"orientation": "any"}})
+    loaded = model.load(tiny.seal(tmp_path / "model.safetensors", recipe=recipe))
+    pictures = backends.drawn((3, 12, 10, 1))
+    views = [pictures, pictures[:, ::-1, ::-1], pictures[:, :, ::-1], pictures[:, ::-1]]
+    wanted = np.mean([loaded.predict(np.ascontiguousarray(view)).probabilities for view in views], axis=0)
+    np.testing.assert_allclose(loaded.predict(pictures, test_time="flips").probabilities, wanted, atol=1e-6)
+
+
+def test_a_network_may_be_called_while_another_is_made_ready(tmp_path: Path, tiny: Any) -> None:
+    """To see through a network, torch changes for a moment how all of the process's are called."""
+    section = NETWORKS["resnet 18"]
+    path = tiny.seal(
+        tmp_path / "model.safetensors", input_rules=COLOR, network_section=section, network=trained_alike(section)
+    )
+    called, others = model.load(path), [model.load(path) for _ in range(6)]
+    pictures = backends.drawn((1, 24, 20, 3))
+    wanted = called.probabilities(pictures)
+    over = threading.Event()
+    faults: list[BaseException] = []
+
+    def guarded(work: Callable[[], object]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            faults.append(error)
+
+    def call() -> None:
+        while not over.is_set():
+            assert torch.equal(called.probabilities(pictures), wanted)
+
+    calls = [threading.Thread(target=guarded, args=(call,)) for _ in range(2)]
+    made = [
+        threading.Thread(target=guarded, args=(lambda each=each: each.predict(pictures, backend="torch"),))
+        for each in others
+    ]
+    for thread in (*calls, *made):
+        thread.start()
+    for thread in made:
+        thread.join()
+    over.set()
+    for thread in calls:
+        thread.join()
+    assert faults == []
+    assert torch.equal(called.probabilities(pictures), wanted)
+
+
+def test_of_backends_that_were_tried_the_fastest_alone_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    built, made, tried = trained_alike(NETWORKS["lenet"]), [], []
+    real = backends.build
+
+    def noted(name: Any, *given: Any, **named: Any) -> backends.Scores:
+        tried.append(name)
+        if name == "openvino":
+            raise ValueError("found a layer it does not know")
+        found = real(name, *given, **named)
+        made.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(backends, "build", noted)
+    several = backends.Backends(built, Raw(), lambda scores: scores)
+    shape = (2, 24, 20, 3)
+    assert several.fastest(shape) in backends.there()
+    gc.collect()
+    assert sum(each() is not None for each in made) == 1
+    if "openvino" in backends.there():
+        for _ in range(2):
+            with pytest.raises(RecipeError, match="found a layer it does not know"):
+                several.scores("openvino", shape)
+        assert tried.count("openvino") == 1
+
+
+class Raw(nn.Module):
+    """Pixels as the network takes them."""
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return pictures.permute(0, 3, 1, 2).float() / 255
 
 
 def test_every_backend_that_is_installed_is_timed(loaded: model.Model) -> None:

@@ -5,6 +5,8 @@ import io
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -278,6 +280,12 @@ def test_all_is_only_said_of_all():
     assert percent(1.0) == "100.0 %"
     assert percent(0.9999) == "over 99.9 %"
     assert percent(0.5) == "50.0 %"
+
+
+def test_a_page_is_rendered_without_waiting_for_scipys_statistics():
+    """They take a second to load on a small machine, and only comparisons over seeds want them."""
+    check = "import sys, sightline.report; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
 def test_what_is_no_run_is_one_sentence(tmp_path):

@@ -13,7 +13,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 from sightline.statistics import chance as module
-from sightline.statistics.chance import equivalence_test, holm, sign_flip_test, t_test
+from sightline.statistics.chance import equivalence_test, sign_flip_test, t_test
+from sightline.statistics.holm import holm
 
 hundredths = st.lists(st.integers(-500, 500), min_size=2, max_size=9).map(np.array)
 few = hundredths.map(lambda x: x / 100)

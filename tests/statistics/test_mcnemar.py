@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from sightline.statistics.chance import holm
+from sightline.statistics.holm import holm
 from sightline.statistics.mcnemar import mcnemar
 
 

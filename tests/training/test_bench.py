@@ -81,7 +81,10 @@ def test_the_command_measures_every_part_and_shares_add_up(tmp_path):
 
 
 def test_the_table_names_the_recipes_network(tmp_path):
-    done = sightline("bench", "--seconds", "0.05", "--set", "network=lenet", cwd=tmp_path)
+    # A run's recipe, whose training was cut short once.
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[training]\nreplanned = [[3, 20, 28]]\nepochs = 4\n")
+    done = sightline("bench", "--recipe", recipe, "--seconds", "0.05", "--set", "network=lenet", cwd=tmp_path)
     assert "lenet (chosen)" in done.stdout
     assert "Epochs of the recipe's network within a time (--minutes): 5 minutes:" in done.stdout
     fails(sightline("bench", "nowhere", cwd=tmp_path), 3, "nowhere")

@@ -91,6 +91,26 @@ def test_of_a_step_in_many_parts_only_some_are_measured(parts, wanted):
     assert 0.8 * (0.004 + 0.002 * parts) < found < 5 * (0.004 + 0.002 * parts)
 
 
+def test_a_step_in_many_parts_is_never_as_short_as_one_that_was_measured_slowly():
+    """Something else had the machine while one part was timed, so that four seem to take no longer."""
+    found = seconds_in_parts(lambda count: time.sleep(0.012), 13, minutes=0.01)
+    assert found > 0.012 + 12 * 0.006 / 3
+
+
+def test_two_epochs_may_fit_where_one_would_not():
+    """One has whole pictures, two begin with small ones."""
+    sizes = {"batch_size": 10, "training": 1000, "validation": 0, "judged": 0}
+    chosen = Training(smallest_size=0.3, whole_from=0.9)
+
+    def work(epoch: int, epochs: int) -> float:
+        return share_of_work(chosen, epoch, epochs)
+
+    assert work(1, 2) + work(2, 2) < work(1, 1)
+    assert epochs_within(1.0, Costs(0.7, 0.0, 0.0, 0.0), **sizes, share_of_work=work) == 2
+    with pytest.raises(RecipeError, match="one epoch and what is around it"):
+        epochs_within(1.0, Costs(1.2, 0.0, 0.0, 0.0), **sizes, share_of_work=work)
+
+
 def test_smaller_and_fewer_pictures_are_less_work():
     chosen = Training(smallest_size=0.5, whole_from=0.5, easy_left_out=0.4, easy_left_out_until=0.8)
     found = [share_of_work(chosen, epoch, 10) for epoch in range(1, 11)]

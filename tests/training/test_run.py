@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 import time
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 from sklearn.datasets import load_digits
 
+from sightline import network
 from sightline.errors import DataError, OutputError, RecipeError, TrainingError
 from sightline.recipe import Recipe, apply_overrides
 from sightline.training import EpochEnd, Run, checkpoint, judge, prepare, start, survey, train
@@ -202,6 +204,29 @@ def test_the_average_is_sealed_where_nothing_is_held_out(digits, tmp_path):
     plain = train(digits, {**QUICK, **nothing}, out=tmp_path / "b")
     assert weights(averaged) != weights(plain)
     assert averaged.metrics == {}
+
+
+def test_a_training_shorter_than_lookaheads_way_is_sealed_trained_all_the_same(digits, tmp_path):
+    """The slow copy is what is sealed, and it moves only when the weights go back to it."""
+    run = train(digits, {**QUICK, "training.lookahead": 10_000}, out=tmp_path / "run")
+    chosen, stored = run.recipe(), weights(run)
+    begun = network.build(chosen.network, channels=1, classes=10, image_size=(8, 8))
+    network.initialize(begun, network.build_scheme(chosen.network), seed=chosen.training.seed)
+    before = {name: each.detach().numpy().tobytes() for name, each in begun.named_parameters()}
+    assert before
+    assert [name for name in before if stored[f"network.{name}"] == before[name]] == []
+
+
+def test_pictures_are_judged_in_even_parts(digits, tmp_path, monkeypatch):
+    """Each size that a backend is asked for is one more that it has to be made for."""
+    model, sizes = train(digits, QUICK, out=tmp_path / "run").model(), []
+    real = model.scores
+    monkeypatch.setattr(model, "scores", lambda pixels, **rest: sizes.append(len(pixels)) or real(pixels, **rest))
+    monkeypatch.setattr(sys.modules["sightline.training.judge"], "GATHERED", 7)
+    judged = judge(model, digits, side="all")
+    assert sum(sizes) == len(digits[1]) == sum(map(sum, judged.metrics.confusion))
+    assert max(sizes) <= 7
+    assert max(sizes) - min(sizes) <= 1
 
 
 def test_a_truncated_picture_does_not_make_the_source_another(digits, tmp_path):

@@ -69,7 +69,9 @@ def prescribe(history: History, only: Sequence[str] = ()) -> Prescription:
             continue
         change |= wanted
         cures.append(finding)
-    return Prescription(apply_overrides(history.recipe, change), change, tuple(cures), tuple(left))
+    # Steps that a time budget cost it are given back: they were decided for that training.
+    recipe = apply_overrides(history.recipe, {**change, "training.replanned": []})
+    return Prescription(recipe, change, tuple(cures), tuple(left))
 
 
 def compare(before: Path, after: Path) -> Cured:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sightline.errors import RecipeError
 from sightline.keys import purpose
+from sightline.model.tracing import calling, tracing
 
 if TYPE_CHECKING:
     import torch
@@ -63,6 +64,8 @@ class Backends:
         self._made: dict[tuple[Fast, tuple[int, ...]], Scores] = {}
         self._fastest: dict[tuple[int, ...], Fast | None] = {}
         self._differences: dict[tuple[Fast, tuple[int, ...]], float] = {}
+        self._unable: dict[tuple[Fast, tuple[int, ...]], str] = {}
+        """Why a backend cannot compute this network, which is not tried again."""
 
     def scores(self, backend: Fast | Literal["auto"], shape: tuple[int, int, int, int]) -> Scores:
         """Return what computes the scores of `shape`, (pictures, height, width, channels).
@@ -83,10 +86,13 @@ class Backends:
     def fastest(self, shape: tuple[int, int, int, int]) -> Fast | None:
         """Return the fastest of the backends here that agree with the exact probabilities; None where none does."""
         if shape not in self._fastest:
+            before = set(self._made)
             timed = self.timed(shape)
             agreeing = {name: each for name, each in timed.items() if each.difference <= TOLERATED}
             ordered = sorted(agreeing, key=lambda name: -agreeing[name].images_per_second)
             self._fastest[shape] = ordered[0] if ordered else None
+            for slower in set(self._made) - before - {(self._fastest[shape], shape)}:
+                del self._made[slower]  # each has the weights once more
         return self._fastest[shape]
 
     def timed(self, shape: tuple[int, int, int, int]) -> dict[Fast, Timed]:
@@ -98,18 +104,22 @@ class Backends:
         return found
 
     def _of(self, name: Fast, shape: tuple[int, int, int, int]) -> Scores:
-        if (name, shape) not in self._made:
+        if (name, shape) in self._made:
+            return self._made[name, shape]
+        if (name, shape) not in self._unable:
             pictures = drawn(shape)
             try:
                 made = build(name, self._network, self._preprocessing, pictures=pictures)
                 made(pictures)
             except Exception as error:  # of many classes, by library and network
-                first = str(error).strip().split("\n", 1)[0]
-                raise RecipeError(
-                    f'backend: {name!r} cannot compute this network here ({first}); wanted another, or "exact".'
-                ) from error
-            self._made[name, shape] = made
-        return self._made[name, shape]
+                self._unable[name, shape] = str(error).strip().split("\n", 1)[0]
+            else:
+                self._made[name, shape] = made
+                return made
+        raise RecipeError(
+            f"backend: {name!r} cannot compute this network here ({self._unable[name, shape]}); wanted another, or "
+            '"exact".'
+        )
 
     def _difference(self, name: Fast, shape: tuple[int, int, int, int]) -> float:
         if (name, shape) not in self._differences:
@@ -179,10 +189,13 @@ def build(
         from sightline.model.lowered import lowered
 
         low = multiplies_in_bfloat16()
-        return _in_torch(lowered(network, bfloat16=low), preprocessing, torch.bfloat16 if low else torch.float32)
+        with tracing():
+            made = lowered(network, bfloat16=low)
+        return _in_torch(made, preprocessing, torch.bfloat16 if low else torch.float32)
     from sightline.model import onnx_runtimes
 
-    text = onnx_runtimes.exported(network, preprocessing, pictures)
+    with tracing():
+        text = onnx_runtimes.exported(network, preprocessing, pictures)
     return onnx_runtimes.onnxruntime(text) if name == "onnxruntime" else onnx_runtimes.openvino(text)
 
 
@@ -205,7 +218,7 @@ def _in_torch(network: nn.Module, preprocessing: nn.Module, dtype: torch.dtype) 
     import torch
 
     def scores(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        with torch.inference_mode():
+        with calling(), torch.inference_mode():
             found: NDArray[np.float32] = network(preprocessing(torch.from_numpy(pixels)).to(dtype)).float().numpy()
             return found
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from sightline.errors import ModelFileError, RecipeError
 from sightline.model.backends import Backends, Fast, Timed
+from sightline.model.tracing import calling
 
 if TYPE_CHECKING:
     from torch import nn
@@ -112,7 +113,8 @@ class Computation:
 
         def compute(pixels: NDArray[np.uint8]) -> Float32[ndarray, "picture class"]:
             filled = _filled(pixels, size)
-            with torch.inference_mode(), torch.autocast(torch.device(device).type, enabled=False), _exactly(device):
+            kind = torch.device(device).type
+            with calling(), torch.inference_mode(), torch.autocast(kind, enabled=False), _exactly(device):
                 scores: NDArray[np.float32] = network(preprocessing(torch.from_numpy(filled).to(device))).cpu().numpy()
             result = _finite(scores[: len(pixels)])
             return self._probabilities(result) if outcome == "probabilities" else result
@@ -135,6 +137,8 @@ class Computation:
 
 def _filled(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Return a whole group of one size, black where there are no more pictures."""
+    if len(pixels) == size:
+        return np.require(pixels, requirements=["C", "W"])  # torch takes no array that may not be written
     group = np.zeros((size, *pixels.shape[1:]), np.uint8)
     group[: len(pixels)] = pixels
     return group

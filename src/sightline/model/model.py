@@ -215,7 +215,8 @@ class Model:
     def _views(self, test_time: TestTime) -> tuple[View, ...]:
         section = self.description.recipe.get("augmentation")
         orientation = section.get("orientation") if isinstance(section, dict) else None
-        return views(test_time, orientation=str(orientation or "mirror"))
+        height, width = self.description.inputs.image_size
+        return views(test_time, orientation=str(orientation or "mirror"), square=height == width)
 
     def _computed(
         self,
@@ -229,7 +230,7 @@ class Model:
         import torch
 
         require(backend, device)
-        array = np.asarray(pixels)
+        array = pixels.numpy(force=True) if isinstance(pixels, torch.Tensor) else np.asarray(pixels)
         rules = self.description.inputs
         wanted = (*rules.image_size, rules.channels)
         if array.dtype != np.uint8 or array.shape[1:] != wanted:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,11 +117,15 @@ def predict(
     groups = [items[start : start + size] for start in range(0, len(items), size)]
     judged: list[Judged] = []
     count = max(1, min(threads, len(groups)))
+    alone = len(groups) == 1 and not compute_in_threads  # starting threads would take longer than what they spare
     progress.start("predicting", len(items))
     try:
-        with workers(count) as pool:
+        with contextlib.nullcontext() if alone else workers(count) as pool:
             ahead = 2 * count + 1
-            if compute_in_threads:
+            results: Iterator[Judged]
+            if pool is None:
+                results = map(judge, map(read, groups))
+            elif compute_in_threads:
                 results = in_order(pool, lambda group: judge(read(group)), groups, ahead=ahead)
             else:
                 results = map(judge, in_order(pool, read, groups, ahead=ahead))

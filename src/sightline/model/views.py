@@ -21,13 +21,15 @@ SHIFT = 1 / 16
 """Way of a translation, as a share of the side, in whole pixels and at least one."""
 
 
-def views(kind: TestTime, *, orientation: str) -> tuple[View, ...]:
+def views(kind: TestTime, *, orientation: str, square: bool = True) -> tuple[View, ...]:
     """Return the views to judge, the picture as it is first.
 
     Args:
         kind: flips in the orientations that are valid; translations by 1/16 of the side, left, right, up and down, with
             what is beyond the edge mirrored; or both, each of the translations in each of the orientations.
         orientation: of the training: `mirror` flips left and right, `any` takes all eight orientations.
+        square: whether height and width are the same; oblong pictures have four orientations that a network for them
+            can see, since quarter turns would lay them on their side.
 
     Raises:
         RecipeError: flips of pictures that have one valid orientation, such as digits.
@@ -39,7 +41,7 @@ def views(kind: TestTime, *, orientation: str) -> tuple[View, ...]:
                 'test-time augmentation: found flips for a model whose augmentation.orientation is "fixed", so that '
                 "flipped pictures mean something else; wanted translations, or a model of another orientation."
             )
-        turned += _turned if orientation == "any" else [_flipped]
+        turned += [_flipped] if orientation != "any" else _turned if square else _halves
     moved: list[View] = [_same]
     if kind in ("translations", "both"):
         moved += [_shifted(axis, way) for axis in (1, 2) for way in (-1, 1)]
@@ -66,10 +68,8 @@ def averaged(compute: Group, chosen: tuple[View, ...], *, size: int, certain: fl
         again = np.flatnonzero((first.max(axis=1) < certain) | (certain >= 1.0))
         if not len(again):
             return first
-        shown = [np.ascontiguousarray(view(pixels[again])) for view in chosen[1:]]
-        # Views of oblong pictures may lie on their side; those of one shape fill groups together.
-        packs = [np.concatenate(shown)] if len({each.shape for each in shown}) == 1 else shown
-        others = np.concatenate([compute(p[at : at + size]) for p in packs for at in range(0, len(p), size)])
+        pack = np.concatenate([view(pixels[again]) for view in chosen[1:]])
+        others = np.concatenate([compute(pack[at : at + size]) for at in range(0, len(pack), size)])
         views = [first[again], *np.split(others, len(chosen) - 1)]
         first = first.copy()
         first[again] = np.sum(views, axis=0, dtype=np.float64) / len(chosen)
@@ -114,6 +114,7 @@ def _quarters(count: int, *, flip: bool) -> View:
 
 
 _turned: list[View] = [_quarters(count, flip=flip) for flip in (False, True) for count in range(4)][1:]
+_halves: list[View] = [_quarters(count, flip=flip) for flip in (False, True) for count in (0, 2)][1:]
 
 
 def _shifted(axis: int, way: int) -> View:

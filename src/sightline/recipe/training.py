@@ -24,7 +24,8 @@ class Training(Choices):
     )
     batch_size: Auto | Annotated[int, Field(ge=1, le=65_536)] = Field(
         default="auto",
-        description="Pictures per step. auto: 32 to 128, by the number of pictures and the free memory.",
+        description="Pictures per step. auto: 32 to 128 by their number, with muon to 2,000; fewer where the machine's "
+        "memory is small.",
     )
     gradient_accumulation: Auto | Annotated[int, Field(ge=1, le=65_536)] = Field(
         default="auto",

@@ -15,7 +15,7 @@ from sightline.errors import RecipeError
 from sightline.recipe import Recipe
 from sightline.recipe.flat import flat
 from sightline.report.story import JUDGED, Judged, Story, read, rows
-from sightline.statistics.chance import holm
+from sightline.statistics.holm import holm
 from sightline.statistics.mcnemar import mcnemar
 from sightline.training import directory
 from sightline.training.calibration import expected_calibration_error, reliability

@@ -1,8 +1,6 @@
-"""Whether a difference between two arms may be chance: tests of paired differences, one pair or several."""
+"""Whether a difference between two arms may be chance: tests of paired differences."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float64
@@ -88,20 +86,3 @@ def equivalence_test(differences: Float64[ndarray, " seed"], *, margin: float) -
         return 1.0 / 2 ** len(differences) if abs(mean) < margin else 1.0
     freedom = len(differences) - 1
     return float(max(stats.t.sf((mean + margin) / error, freedom), stats.t.cdf((mean - margin) / error, freedom)))
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Return p-values of several tests, adjusted so that all together err as rarely as one would.
-
-    In ascending order, with m of them:
-
-        p̃₍ᵢ₎ = max over j ≤ i of min(1, (m − j + 1) · p₍ⱼ₎)
-
-    Source: Holm, A simple sequentially rejective multiple test procedure (1979).
-    """
-    found = [0.0] * len(p_values)
-    largest = 0.0
-    for place, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
-        found[index] = largest
-    return tuple(found)

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from sightline.statistics.chance import equivalence_test, holm, sign_flip_test, t_test
+from sightline.statistics.chance import equivalence_test, sign_flip_test, t_test
 from sightline.statistics.effect import bca_interval, t_interval
+from sightline.statistics.holm import holm
 from sightline.statistics.interval import Interval
 from sightline.statistics.power import seeds_needed
 

@@ -20,6 +20,7 @@ from sightline.data import Progress, Silent
 from sightline.errors import RecipeError
 from sightline.recipe import Recipe, write_recipe
 from sightline.recipe.choices import settled
+from sightline.recipe.training import Training
 from sightline.training import directory, records
 from sightline.training.budget import MOST_EPOCHS, Costs, epochs_within, fixed_share, seconds_in_parts, share_of_work
 from sightline.training.course import Course, course_of
@@ -52,14 +53,16 @@ def start(
         ending: seconds that the caller wants of a time budget once the model is sealed.
         progress: told of what takes long before the first step.
     """
-    begun = time.monotonic() if begun is None else begun
+    now = time.monotonic()
+    begun = now if begun is None else begun
     session = assemble(prepared, prepared.resolved, path, progress=progress)
+    assembling = time.monotonic() - now
     if (fitted := _within_memory(session)) is not None:
         prepared = replace(prepared, resolved=fitted)
         session = assemble(prepared, fitted, path, progress=progress)
     if prepared.resolved.recipe.training.time_budget_minutes > 0:
         # The steps that are timed change the weights, so the training itself is put together afresh.
-        resolved, pace = _within_budget(session, begun, ending)
+        resolved, pace = _within_budget(session, begun, ending, assembling)
         session = assemble(prepared, resolved, path)
         session.pace = pace
     directory.clear(path)
@@ -103,7 +106,7 @@ def _sheet(prepared: Prepared, recipe: Recipe) -> Image.Image:
     )
 
 
-def _within_budget(session: Session, begun: float, ending: float) -> tuple[Resolved, Pace]:
+def _within_budget(session: Session, begun: float, ending: float, assembling: float) -> tuple[Resolved, Pace]:
     """Return the recipe with as many epochs as fit, and what holds the training to its budget."""
     training, split = session.recipe.training, session.prepared.split
     batch_size, minutes = settled(training.batch_size), training.time_budget_minutes
@@ -122,10 +125,12 @@ def _within_budget(session: Session, begun: float, ending: float) -> tuple[Resol
         whole, fixed = seconds_with(session.feed), 0.0
         if training.smallest_size < 1.0:
             fixed = fixed_share(whole, seconds_with(growing), area=training.smallest_size**2)
+        if training.compile:
+            session.predict(records)  # compiles it for judging, too, which is no part of the time of a picture
         before = time.monotonic()
         session.predict(records)
         judging = (time.monotonic() - before) / len(records)
-    costs = Costs(whole, judging, spent=time.monotonic() - begun, ending=ending, fixed=fixed)
+    costs = Costs(whole, judging, spent=time.monotonic() - begun + assembling, ending=ending, fixed=fixed)
     judged = len(split.validation) + len(split.test) + len(sample(session.prepared))
     epochs = epochs_within(
         minutes,
@@ -187,7 +192,7 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Pr
             device=device,
             clip_norm=recipe.optimizer.clip_norm,
             average_decay=training.weight_averaging,
-            lookahead=Lookahead(training.lookahead, training.lookahead_share) if training.lookahead else None,
+            lookahead=_lookahead(training, course),
             seed=training.seed,
             l2_sp=l2_sp,
         )
@@ -223,6 +228,13 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Pr
     if training.diagnosis:
         session.watch = Observer(watch_of(session, lowered(made), loss))
     return session
+
+
+def _lookahead(training: Training, course: Course) -> Lookahead | None:
+    """Return how the weights go back, once at least: what is judged and sealed has moved by then alone."""
+    if not training.lookahead:
+        return None
+    return Lookahead(min(training.lookahead, course.planned_steps), training.lookahead_share)
 
 
 def _network(prepared: Prepared, recipe: Recipe) -> tuple[nn.Module, Fit | None]:

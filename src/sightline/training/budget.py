@@ -56,7 +56,10 @@ def seconds_in_parts(step: Callable[[int], object], parts: int, *, minutes: floa
     A whole step of a large batch may take seconds. One and four parts take t₁ and t₄, of which the update and whatever
     else happens once has its share in both:
 
-        step = t₁ + (parts − 1) · (t₄ − t₁) / 3
+        step = t₁ + (parts − 1) · max(t₄ − t₁, t₄ / 2) / 3
+
+    Half of the four parts' time at least is that of three of them: what slowed the measuring of one part alone would
+    make a whole step of many seem as short.
 
     Args:
         step: makes a step with the first so many parts.
@@ -67,7 +70,7 @@ def seconds_in_parts(step: Callable[[int], object], parts: int, *, minutes: floa
         return seconds_per_step(lambda: step(parts), minutes=minutes)
     one = seconds_per_step(lambda: step(1), minutes=minutes / 2.0)
     few = seconds_per_step(lambda: step(FEW_PARTS), minutes=minutes / 2.0)
-    return one + (parts - 1) * max(0.0, few - one) / (FEW_PARTS - 1)
+    return one + (parts - 1) * max(few - one, few / 2.0) / (FEW_PARTS - 1)
 
 
 def fixed_share(whole: float, small: float, *, area: float) -> float:
@@ -131,13 +134,15 @@ def epochs_within(
         return costs.spent + work * steps + ends + costs.ending
 
     allowed = (1.0 - KEPT) * 60.0 * minutes
-    if needed(1) > allowed:
+    # Where pictures grow, two epochs may cost less than one, which has whole ones.
+    fewest = min((1, 2), key=needed)
+    if needed(fewest) > allowed:
         raise RecipeError(
             f"training.time_budget_minutes: found {minutes:g}, but one epoch and what is around it take about "
-            f"{needed(1) / 60.0 / (1.0 - KEPT):.1f} minutes here. Give more time, or take smaller pictures: "
+            f"{needed(fewest) / 60.0 / (1.0 - KEPT):.1f} minutes here. Give more time, or take smaller pictures: "
             "--set data.image_size=…"
         )
-    low, high = 1, 2
+    low, high = fewest, 2 * fewest
     while high < MOST_EPOCHS and needed(high) <= allowed:
         low, high = high, 2 * high
     while high - low > 1:

@@ -93,12 +93,14 @@ def judge(
 def _logs(
     pixels: Pixels, progress: Progress, what: str, apply: Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 ) -> NDArray[np.float64]:
-    """Return log-probabilities of all pictures, some of them at a time."""
+    """Return log-probabilities of all pictures, some of them at a time.
+
+    Evenly divided, since what computes them is made ready for a size: a rest would ask for another one.
+    """
     found = []
     progress.start(what, len(pixels))
     try:
-        for start in range(0, len(pixels), GATHERED):
-            part = np.arange(start, min(start + GATHERED, len(pixels)), dtype=np.int64)
+        for part in np.array_split(np.arange(len(pixels), dtype=np.int64), -(-len(pixels) // GATHERED)):
             found.append(apply(pixels.gather(part)))
             progress.advance(len(part))
     finally:

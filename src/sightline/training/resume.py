@@ -10,9 +10,11 @@ from typing import Any
 
 from sightline.data import Progress
 from sightline.errors import ChangedError, DataError, OutputError, TrainingError
-from sightline.recipe import Recipe, from_toml, read_recipe
+from sightline.recipe import Recipe, from_toml, read_recipe, write_recipe
+from sightline.recipe.choices import settled
 from sightline.training import checkpoint, directory, records, tracking
 from sightline.training.assembly import assemble
+from sightline.training.batches import steps_per_epoch
 from sightline.training.checkpoint import Checkpoint
 from sightline.training.keeper import last_step
 from sightline.training.observed import observed
@@ -166,6 +168,14 @@ def go_on(
         )
     # The recipe of a run has all fields set, so that its reasons are known here only.
     prepared = replace(prepared, source=about["name"], place=about["source"])
+    # With other pictures or batches, what was decided about its steps is of another training.
+    recipe = prepared.resolved.recipe
+    per_epoch = steps_per_epoch(len(prepared.split.train), settled(recipe.training.batch_size))
+    if outdated := bool(replanned) and per_epoch != about["steps_per_epoch"]:
+        replanned = ()
+        training = recipe.training.model_copy(update={"replanned": ()})
+        recipe = recipe.model_copy(update={"training": training})
+        prepared = replace(prepared, resolved=replace(prepared.resolved, recipe=recipe))
     # What was decided about its steps after the checkpoint is in the recipe alone.
     reasons = about["reasons"] | ({"training.replanned": REASON} if replanned else {})
     resolved = replace(prepared.resolved, reasons=reasons, asked=from_toml(about["asked"]))
@@ -187,6 +197,8 @@ def go_on(
     session.written_epoch = session.state.best_epoch
     session.exact = bool(about["exact"]) and not found
     directory.cut_log(resumable.path, int(about["log_bytes"]))
+    if outdated:
+        write_recipe(resumable.path / directory.RECIPE, session.recipe, reasons)
     if about["standing"]["decoded"] != prepared.catalogue.digest:
         records.write(resumable.path, prepared.catalogue, prepared.split)
     for each in found:
