@@ -79,10 +79,10 @@ def test_a_lowered_network_gives_the_same_scores(name: str, bfloat16: bool) -> N
     assert not torch.equal(found, exact)
 
 
-@PRECISIONS
+@LOW
 @pytest.mark.parametrize(("name", "fused"), [("resnet 18", 20), ("swift", 7), ("vgg", 3)])
-def test_nothing_of_normalization_is_left_and_activations_are_inside(name: str, fused: int, bfloat16: bool) -> None:
-    found = lowered(trained_alike(NETWORKS[name]), bfloat16=bfloat16)
+def test_nothing_of_normalization_is_left_and_activations_are_inside(name: str, fused: int) -> None:
+    found = lowered(trained_alike(NETWORKS[name]), bfloat16=True)
     kinds = [type(each) for each in found.modules()]
     assert kinds.count(Fused) == fused
     assert nn.Conv2d not in kinds
