@@ -2,9 +2,9 @@
 
     python benchmarks/compiling.py ../shared/data/cifar10 [--networks swift vgg resnet] [--batch 256] [--rounds 5]
 
-For each network printed: seconds of the first compiled step less those of a later one, which is what compiling takes
-when nothing of it is cached; how much faster a step is then, the median of the rounds and their range; and the steps
-and minutes of training after which compiling has paid for itself.
+For each network printed: seconds of the first compiled step, most of which is compiling, since nothing of it is cached;
+how much faster later ones are, the median of the rounds and their range; and the steps and minutes of training after
+which compiling has paid for itself.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ def main() -> None:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(folder) / "compiled")  # so that it is compiled, not found
         print("network      first step, s    a step, s: plain  compiled    times as fast          pays after")
         for name in given.networks:
-            steps = [_step(given.pictures, name, given.batch, Path(folder), compiled=each) for each in (False, True)]
-            plain, compiled = steps
+            plain, compiled = (
+                _step(given.pictures, name, given.batch, Path(folder), compiled=each) for each in (False, True)
+            )
             _seconds(plain)
             first = _seconds(compiled)
             rounds = [(_seconds(plain), _seconds(compiled)) for _ in range(given.rounds)]

@@ -39,6 +39,18 @@ def paced(session, *, slow: float) -> None:
     session.pace = Pace(0.0, 0.6, session.recipe.training, costs, per_step, 0, 0, clock=clock)
 
 
+def stopped(exactly, prepared, path, step: int) -> list:
+    """Train on the slow machine until a step, and return what was told."""
+    session = exactly.begun(prepared, path)
+    paced(session, slow=5.0)
+    return list(session.events(stop=lambda: session.state.step >= step))
+
+
+def last_decided(path) -> int:
+    """Return the step after which a training was planned anew last."""
+    return read_recipe(path / directory.RECIPE).training.replanned[-1][0]
+
+
 @pytest.fixture(scope="module", params=KINDS)
 def slow(request, prepared_with, exactly, tmp_path_factory):
     """A training that was planned anew, undisturbed but for that, and how it was made."""
@@ -99,11 +111,9 @@ def test_its_recipe_repeats_it(slow, digits, exactly, tmp_path):
 
 def test_stopped_after_it_was_planned_anew_it_goes_on_to_the_same_bits(slow, digits, exactly, tmp_path):
     prepared, path, wanted = slow
-    decided = read_recipe(path / directory.RECIPE).training.replanned[-1][0]
+    decided = last_decided(path)
     for stop in (decided, decided + 1):
-        session = exactly.begun(prepared, tmp_path / str(stop))
-        paced(session, slow=5.0)
-        told = list(session.events(stop=lambda session=session, stop=stop: session.state.step >= stop))
+        told = stopped(exactly, prepared, tmp_path / str(stop), stop)
         assert any(isinstance(event, Replanned) for event in told)
         resume(tmp_path / str(stop), digits)
         found = (tmp_path / str(stop) / directory.EVENTS).read_bytes()
@@ -114,10 +124,7 @@ def test_stopped_after_it_was_planned_anew_it_goes_on_to_the_same_bits(slow, dig
 def test_killed_after_the_decision_and_before_a_checkpoint_it_takes_the_same_steps(slow, digits, exactly, tmp_path):
     """What is on the disk then: the checkpoint of a step before, and the recipe that has the decision."""
     prepared, path, wanted = slow
-    session = exactly.begun(prepared, tmp_path / "killed")
-    paced(session, slow=5.0)
-    for _ in session.events(stop=lambda: session.state.step >= SLOW_FROM - 1):
-        pass
+    stopped(exactly, prepared, tmp_path / "killed", SLOW_FROM - 1)
     shutil.copy(path / directory.RECIPE, tmp_path / "killed")
     resume(tmp_path / "killed", digits)
     assert (tmp_path / "killed" / directory.EVENTS).read_bytes() == wanted.log
@@ -126,11 +133,7 @@ def test_killed_after_the_decision_and_before_a_checkpoint_it_takes_the_same_ste
 
 def test_with_other_pictures_what_was_decided_counts_no_more(slow, digits, exactly, tmp_path):
     prepared, path, _ = slow
-    decided = read_recipe(path / directory.RECIPE).training.replanned[-1][0]
-    session = exactly.begun(prepared, tmp_path / "stopped")
-    paced(session, slow=5.0)
-    for _ in session.events(stop=lambda: session.state.step >= decided):
-        pass
+    stopped(exactly, prepared, tmp_path / "stopped", last_decided(path))
     images, labels = digits
     fewer = (images[: 2 * len(images) // 3], labels[: 2 * len(labels) // 3])
     run = resume(tmp_path / "stopped", fewer, allow_different=True)
@@ -140,11 +143,7 @@ def test_with_other_pictures_what_was_decided_counts_no_more(slow, digits, exact
 
 def test_what_was_decided_cannot_be_taken_back(slow, digits, exactly, tmp_path):
     prepared, path, _ = slow
-    decided = read_recipe(path / directory.RECIPE).training.replanned[-1][0]
-    session = exactly.begun(prepared, tmp_path / "stopped")
-    paced(session, slow=5.0)
-    for _ in session.events(stop=lambda: session.state.step >= decided):
-        pass
+    stopped(exactly, prepared, tmp_path / "stopped", last_decided(path))
     write_recipe(tmp_path / "stopped" / directory.RECIPE, prepared.resolved.recipe, {})
     with pytest.raises(TrainingError, match="decided about its steps"):
         resume(tmp_path / "stopped", digits)

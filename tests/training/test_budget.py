@@ -107,7 +107,7 @@ def test_two_epochs_may_fit_where_one_would_not():
 
     assert work(1, 2) + work(2, 2) < work(1, 1)
     assert epochs_within(1.0, Costs(0.7, 0.0, 0.0, 0.0), **sizes, share_of_work=work) == 2
-    with pytest.raises(RecipeError, match="one epoch and what is around it"):
+    with pytest.raises(RecipeError, match="two epochs and what is around it"):
         epochs_within(1.0, Costs(1.2, 0.0, 0.0, 0.0), **sizes, share_of_work=work)
 
 

@@ -104,22 +104,21 @@ class Backends:
         return found
 
     def _of(self, name: Fast, shape: tuple[int, int, int, int]) -> Scores:
-        if (name, shape) in self._made:
-            return self._made[name, shape]
-        if (name, shape) not in self._unable:
+        key = name, shape
+        if key not in self._made and key not in self._unable:
             pictures = drawn(shape)
             try:
                 made = build(name, self._network, self._preprocessing, pictures=pictures)
                 made(pictures)
+                self._made[key] = made
             except Exception as error:  # of many classes, by library and network
-                self._unable[name, shape] = str(error).strip().split("\n", 1)[0]
-            else:
-                self._made[name, shape] = made
-                return made
-        raise RecipeError(
-            f"backend: {name!r} cannot compute this network here ({self._unable[name, shape]}); wanted another, or "
-            '"exact".'
-        )
+                self._unable[key] = str(error).strip().split("\n", 1)[0]
+        if key in self._unable:
+            says = self._unable[key]
+            raise RecipeError(
+                f'backend: {name!r} cannot compute this network here ({says}); wanted another, or "exact".'
+            )
+        return self._made[key]
 
     def _difference(self, name: Fast, shape: tuple[int, int, int, int]) -> float:
         if (name, shape) not in self._differences:

@@ -138,7 +138,8 @@ def epochs_within(
     fewest = min((1, 2), key=needed)
     if needed(fewest) > allowed:
         raise RecipeError(
-            f"training.time_budget_minutes: found {minutes:g}, but one epoch and what is around it take about "
+            f"training.time_budget_minutes: found {minutes:g}, but {('one epoch', 'two epochs')[fewest - 1]} and what "
+            "is around it take about "
             f"{needed(fewest) / 60.0 / (1.0 - KEPT):.1f} minutes here. Give more time, or take smaller pictures: "
             "--set data.image_size=…"
         )

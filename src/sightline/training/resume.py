@@ -10,7 +10,7 @@ from typing import Any
 
 from sightline.data import Progress
 from sightline.errors import ChangedError, DataError, OutputError, TrainingError
-from sightline.recipe import Recipe, from_toml, read_recipe, write_recipe
+from sightline.recipe import Recipe, apply_overrides, from_toml, read_recipe, write_recipe
 from sightline.recipe.choices import settled
 from sightline.training import checkpoint, directory, records, tracking
 from sightline.training.assembly import assemble
@@ -173,8 +173,7 @@ def go_on(
     per_epoch = steps_per_epoch(len(prepared.split.train), settled(recipe.training.batch_size))
     if outdated := bool(replanned) and per_epoch != about["steps_per_epoch"]:
         replanned = ()
-        training = recipe.training.model_copy(update={"replanned": ()})
-        recipe = recipe.model_copy(update={"training": training})
+        recipe = apply_overrides(recipe, {"training.replanned": []})
         prepared = replace(prepared, resolved=replace(prepared.resolved, recipe=recipe))
     # What was decided about its steps after the checkpoint is in the recipe alone.
     reasons = about["reasons"] | ({"training.replanned": REASON} if replanned else {})
