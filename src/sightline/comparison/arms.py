@@ -100,7 +100,7 @@ def _fields(vary: Iterable[str]) -> dict[str, list[str]]:
         elif field.strip() in fields:
             mistakes.append(f"{field.strip()}: found twice; wanted all of its values together")
         elif len(set(values)) < len(values):
-            mistakes.append(f"{field.strip()}: found a value twice in {listed}")
+            mistakes.append(f"{field.strip()}: found a value twice in {listed}; wanted each once")
         fields[field.strip()] = values
     if mistakes:
         raise RecipeError(f"--vary {'; '.join(mistakes)}")
@@ -133,6 +133,9 @@ def _refuse_unknown(recipe: Recipe, fields: Mapping[str, Sequence[str]]) -> None
             try:
                 apply_overrides(recipe, [f"{name}={one}" for name, one in {**first, field: value}.items()])
             except RecipeError as error:
-                mistakes[str(error).removeprefix("recipe, ")] = None
+                heading, *several = str(error).removeprefix("recipe, ").split("\n")
+                for said in several or [heading]:
+                    mistakes[said.strip().replace("--set ", "--vary ")] = None
     if mistakes:
-        raise RecipeError("--vary: " + "; ".join(mistakes))
+        heading = [f"{len(mistakes)} mistakes:"] if len(mistakes) > 1 else []
+        raise RecipeError("\n  ".join([*heading, *mistakes]))

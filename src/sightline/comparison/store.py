@@ -134,8 +134,9 @@ class Store:
                 if name not in known:
                     connection.execute(insert(ABOUT).values(name=name, value=json.dumps(value)))
                 elif known[name] != value:
+                    other = "another version" if name == "version" else f"other {name}"
                     raise DataError(
-                        f"{self._place}: found a comparison whose {name} is {known[name]}, wanted {value}. Choose "
+                        f"{self._place}: found a comparison of {other} ({known[name]}, wanted {value}). Choose "
                         "another place (--out DIR), or put back what it was begun with."
                     )
             there = set(connection.scalars(select(TRIALS.c.digest)))
