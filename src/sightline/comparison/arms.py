@@ -137,5 +137,5 @@ def _refuse_unknown(recipe: Recipe, fields: Mapping[str, Sequence[str]]) -> None
                 for said in several or [heading]:
                     mistakes[said.strip().replace("--set ", "--vary ")] = None
     if mistakes:
-        heading = [f"{len(mistakes)} mistakes:"] if len(mistakes) > 1 else []
-        raise RecipeError("\n  ".join([*heading, *mistakes]))
+        count = [f"{len(mistakes)} mistakes:"] if len(mistakes) > 1 else []
+        raise RecipeError("\n  ".join([*count, *mistakes]))
