@@ -177,16 +177,21 @@ def test_rates_are_not_searched_for_and_compared_at_once(digits, tmp_path) -> No
 
 
 def test_workers_that_are_killed_leave_the_same_bits(compared, digits, tmp_path) -> None:
+    """Only those that have a trial are killed: three that die before they have one end a comparison."""
     wanted = bits(compared[1])
     over = threading.Event()
+    killed = []
 
     def kill() -> None:
-        chance = random.Random(0)
-        while not over.wait(0.5):
+        store = Store(url_in(tmp_path))
+        while not over.wait(0.3) and len(killed) < 4:
             children = [each for each in psutil.Process().children() if "spawn_main" in " ".join(each.cmdline())]
-            if children and chance.random() < 0.25:
-                os.kill(chance.choice(children).pid, signal.SIGKILL)
+            if children and len(store.at_work()) == len(children):
+                killed.append(chance.choice(children).pid)
+                os.kill(killed[-1], signal.SIGKILL)
+        store.close()
 
+    chance = random.Random(0)
     killer = threading.Thread(target=kill)
     killer.start()
     try:
@@ -200,6 +205,7 @@ def test_workers_that_are_killed_leave_the_same_bits(compared, digits, tmp_path)
     finally:
         over.set()
         killer.join()
+    assert killed
     assert [row.state for row in found.rows] == ["done"] * 4
     after = bits(tmp_path)
     assert {run: after[run] for run in after} == {run: wanted[run] for run in after}
@@ -224,7 +230,7 @@ def test_what_cannot_be_compared_is_said_before_anything_is_trained(digits, tmp_
 
 def test_a_comparison_of_other_pictures_is_refused(compared, digits) -> None:
     images, labels = digits
-    with pytest.raises(DataError, match="pictures is"):
+    with pytest.raises(DataError, match="a comparison of other pictures"):
         sightline.compare((images[:200], labels[:200]), SMALL, vary=VARY, seeds=2, out=compared[1])
 
 
