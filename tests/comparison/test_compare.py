@@ -14,6 +14,7 @@ from statistics import fmean
 
 import psutil
 import pytest
+from crews import crew_of
 from small_trainings import SMALL
 
 import sightline
@@ -185,9 +186,9 @@ def test_workers_that_are_killed_leave_the_same_bits(compared, digits, tmp_path)
     def kill() -> None:
         store = Store(url_in(tmp_path))
         while not over.wait(0.3) and len(killed) < 4:
-            children = [each for each in psutil.Process().children() if "spawn_main" in " ".join(each.cmdline())]
-            if children and len(store.at_work()) == len(children):
-                killed.append(chance.choice(children).pid)
+            crew = crew_of(psutil.Process())
+            if crew and len(store.at_work()) == len(crew):
+                killed.append(chance.choice(crew).pid)
                 os.kill(killed[-1], signal.SIGKILL)
         store.close()
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import sightline
 
 from sightline.errors import OutputError
 
@@ -30,7 +31,7 @@ def alone(script: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("calm")
-    subprocess.run([sys.executable, "-m", "sightline", *COMPARE, "--out", str(out)], check=True, timeout=BOUND)
+    assert sightline(*COMPARE, "--out", out, cwd=out).returncode == 0
     return out
 
 

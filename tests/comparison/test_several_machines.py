@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
+
+from command_line import forked
 
 COMPARE = (
     "compare", "digits", "--vary", "network.activation=sigmoid,relu", "--seeds", "4", "--workers", "1", "--quiet",
@@ -22,18 +22,13 @@ def table(out: Path) -> list[dict[str, str]]:
 def test_each_training_is_done_by_one_of_them_and_both_know_all(new_database, tmp_path) -> None:
     database = new_database()
     places = [tmp_path / "a", tmp_path / "b"]
+    logs = [tmp_path / f"{place.name}.log" for place in places]
     begun = [
-        subprocess.Popen(
-            [sys.executable, "-m", "sightline", *COMPARE, "--database", database, "--out", str(place)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for place in places
+        forked(log, *COMPARE, "--database", database, "--out", place) for log, place in zip(logs, places, strict=True)
     ]
-    for process in begun:
-        _, said = process.communicate(timeout=BOUND)
-        assert process.returncode == 0, said
+    for process, log in zip(begun, logs, strict=True):
+        process.join(BOUND)
+        assert process.exitcode == 0, log.read_text(encoding="utf-8")
     first, second = (table(place) for place in places)
     assert first == second
     assert [row["state"] for row in first] == ["done"] * 8

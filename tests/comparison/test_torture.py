@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from crews import crew_of
 from small_trainings import SMALL
 from sqlalchemy import update
 
@@ -49,8 +50,7 @@ def test_coordinators_and_workers_that_are_killed_at_random_leave_a_whole_compar
             code = coordinator.wait(wait)
         except subprocess.TimeoutExpired:
             parent = psutil.Process(coordinator.pid)
-            crew = [each for each in parent.children() if "spawn_main" in " ".join(each.cmdline())]
-            victim = chance.choice([parent, *crew])
+            victim = chance.choice([parent, *crew_of(parent)])
             os.kill(victim.pid, signal.SIGKILL)
             killed += 1
             if victim.pid != coordinator.pid and chance.random() < 0.5:

@@ -9,7 +9,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "sightline"]
-PRELOADED = ["numba", "matplotlib.figure", "sightline.cli.main", "sightline.cli.under_way", "sightline.report"]
+PRELOADED = [
+    "numba", "matplotlib.figure", "sightline.cli.main", "sightline.cli.under_way", "sightline.report",
+    "sklearn.datasets", "torch._dynamo",
+]  # fmt: skip
 SECONDS = 300
 
 

@@ -73,11 +73,13 @@ def command(
     from sightline.cli.display import Display
     from sightline.cli.options import read
     from sightline.cli.trials_display import TrialsDisplay
+    from sightline.processes import load_early
 
     recipe = read(recipe_file, overrides, {})
     recipes = {recipe_file or "default": recipe, **{file: read(file, overrides, {}) for file in against}}
     display = Display(quiet=quiet)
     display.hello()
+    load_early()
     from sightline.comparison import compare
     from sightline.training.directory import RUNS, named
 

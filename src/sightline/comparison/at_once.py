@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sightline import processes
 from sightline.comparison.plan import as_asked, from_asked
 from sightline.recipe import apply_overrides
 from sightline.recipe.choices import settled
@@ -63,34 +63,31 @@ def _pairs(threads: int) -> Iterator[tuple[int, int]]:
 
 def _together(source: Any, recipe: str, workers: int, threads: int, cache: Path | None) -> float:
     """Return the pictures a second of so many processes at once, together; 0 where one of them does not get ready."""
-    context = multiprocessing.get_context("spawn")
+    context = processes.context()
     ready, go, speeds = context.Queue(), context.Event(), context.Queue()
-    processes = [
-        context.Process(target=_speed, args=(source, recipe, threads, cache, ready, go, speeds), daemon=True)
-        for _ in range(workers)
+    begun = [
+        processes.begun(context, _speed, source, recipe, threads, cache, ready, go, speeds) for _ in range(workers)
     ]
-    for process in processes:
-        process.start()
     try:
-        if len(_answers(ready, processes)) < workers:
+        if len(_answers(ready, begun)) < workers:
             return 0.0
         go.set()
-        found = _answers(speeds, processes)
+        found = _answers(speeds, begun)
         return sum(found) if len(found) == workers else 0.0
     finally:
-        for process in processes:
+        for process in begun:
             process.terminate()
             process.join()
 
 
-def _answers(answers: Any, processes: Sequence[SpawnProcess]) -> list[float]:
+def _answers(answers: Any, begun: Sequence[BaseProcess]) -> list[float]:
     """Return an answer of each process; fewer where one ended without, since memory was too small for all, say."""
     found: list[float] = []
-    while len(found) < len(processes):
+    while len(found) < len(begun):
         try:
             found.append(float(answers.get(timeout=POLL)))
         except queue.Empty:
-            if any(process.exitcode not in (None, 0) for process in processes):
+            if any(process.exitcode not in (None, 0) for process in begun):
                 break
     return found
 

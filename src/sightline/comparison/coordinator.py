@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import queue
 import re
 import socket
 import time
 from collections.abc import Callable, Sequence
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from sightline import processes
 from sightline.comparison.store import Row, Store
 from sightline.comparison.worker import work
 from sightline.errors import OutputError, TrainingError
@@ -57,9 +57,9 @@ def carry_out(
         OutputError: nothing can be written, to a run or to the store.
         TrainingError: workers end before they begin.
     """
-    context = multiprocessing.get_context("spawn")  # libraries have threads, which a fork would not have
+    context = processes.context()
     faults: Any = context.Queue()
-    crew: dict[str, SpawnProcess] = {}
+    crew: dict[str, BaseProcess] = {}
     born, stillborn = 0, 0
     _bury_the_dead(store)
     try:
@@ -85,9 +85,7 @@ def carry_out(
             for _ in range(min(workers - len(crew), store.free(digests))):
                 born += 1
                 name = f"{_own(os.getpid())}{time.time_ns()}-{born}"
-                given = (url, name, source, runs, digests, cache, faults)
-                crew[name] = context.Process(target=work, args=given, daemon=True)
-                crew[name].start()
+                crew[name] = processes.begun(context, work, url, name, source, runs, digests, cache, faults)
             time.sleep(POLL)
     finally:
         for process in crew.values():

@@ -1,0 +1,50 @@
+"""Processes beside this one, which begin with their libraries loaded where the system allows it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Mapping
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+LOADED = ("sightline.comparison.at_once", "sightline.comparison.worker", "torch._dynamo")
+"""What processes that train need, the last when torch makes an update rule; loading it takes seconds."""
+FORKS = sys.platform == "linux"
+
+
+def context() -> ForkServerContext | SpawnContext:
+    """Return what makes processes, and the queues and events that they share.
+
+    On Linux they are forked from a server: a process that has loaded the libraries and used none of them, so that no
+    thread and no lock is lost in a fork. Elsewhere they begin anew, since other systems' libraries bear no fork.
+    """
+    if not FORKS:
+        return multiprocessing.get_context("spawn")
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(list(LOADED))
+    return found
+
+
+def load_early() -> None:
+    """Have the server begin to load beside what this process does before it needs it."""
+    if FORKS:
+        context()
+        forkserver.ensure_running()
+
+
+def begun(within: ForkServerContext | SpawnContext, target: Callable[..., None], *arguments: object) -> BaseProcess:
+    """Begin a process that calls `target`, with the environment of now, and is ended with this one."""
+    process = within.Process(target=_call, args=(dict(os.environ), target, arguments), daemon=True)
+    process.start()
+    return process
+
+
+def _call(environment: Mapping[str, str], target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    # The server's is that of when it began.
+    os.environ.clear()
+    os.environ.update(environment)
+    target(*arguments)
