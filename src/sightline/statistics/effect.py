@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
-from scipy import special, stats
+from scipy import special
 
 from sightline.statistics.interval import Interval
 
@@ -33,7 +33,7 @@ def t_interval(differences: Float64[ndarray, " seed"], *, confidence: float) -> 
     Source: Student, The probable error of a mean (Biometrika 1908).
     """
     count = len(differences)
-    half = stats.t.ppf((1.0 + confidence) / 2.0, count - 1) * differences.std(ddof=1) / np.sqrt(count)
+    half = special.stdtrit(count - 1, (1.0 + confidence) / 2.0) * differences.std(ddof=1) / np.sqrt(count)
     mean = differences.mean()
     return Interval(float(mean - half), float(mean + half))
 

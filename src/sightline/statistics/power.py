@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 MOST = 10_000
 
@@ -25,11 +25,10 @@ def power(effect: float, seeds: int, *, level: float) -> float:
     Source: Cohen, Statistical power analysis for the behavioral sciences (1988), chapter 2.
     """
     freedom = seeds - 1
-    critical = stats.t.ppf(1.0 - level / 2.0, freedom)
-    parameter = effect * seeds**0.5
-    found = stats.nct.sf(critical, freedom, parameter)
-    # Far in the other tail, where next to nothing lies, SciPy has no number.
-    return float(min(1.0, found + np.nan_to_num(stats.nct.cdf(-critical, freedom, parameter))))
+    critical = special.stdtrit(freedom, 1.0 - level / 2.0)
+    # Far from the parameter, where next to nothing lies, SciPy has no number.
+    inside, below = np.nan_to_num(special.nctdtr(freedom, effect * seeds**0.5, (critical, -critical)))
+    return float(1.0 - inside + below)
 
 
 def seeds_needed(effect: float, *, level: float, wanted: float) -> int | None:
