@@ -53,6 +53,16 @@ def test_more_time_buys_a_wider_network(minutes: float, widths: tuple[int, ...])
     assert f"{minutes:g} minutes" in found.reasons["network.widths"]
 
 
+def test_the_last_layer_of_a_narrower_network_takes_longer_steps() -> None:
+    """In proportion to the maps that its scores are sums over, and only where its rate was left open."""
+    muon = "optimizer=muon"
+    rates = [of(minutes, muon).recipe.optimizer.head_rate for minutes in (10.0, 20.0, 60.0)]
+    assert rates == [0.34, 0.17, 0.085]
+    assert of(10.0, muon, "optimizer.head_rate=0.2").recipe.optimizer.head_rate == 0.2
+    assert of(10.0).recipe.optimizer.head_rate == 1.0
+    assert of(10.0, muon, "network=lenet").recipe.optimizer.head_rate == 0.1
+
+
 def test_fewer_or_smaller_pictures_do_too() -> None:
     assert of(10.0, facts=replace(FACTS, training=5_000)).recipe.network.widths == (64, 256, 256)
     assert of(10.0, "training.smallest_size=0.3", "training.whole_from=0.9").recipe.network.widths == (32, 128, 128)

@@ -14,6 +14,7 @@ from sightline import network, optimization
 from sightline.recipe import Recipe, apply_overrides, read_recipe
 from sightline.recipe.network import Identity, Swift
 from sightline.recipe.optimizer import Muon
+from sightline.recipe.rates import usual_head_rate
 from sightline.training import prepare, start, survey
 from sightline.training.loss import cross_entropy as summed
 from sightline.training.state import begin
@@ -104,7 +105,9 @@ def test_its_rates_are_the_published_ones_at_the_published_batch() -> None:
     chosen = read_recipe("fast").optimizer
     assert isinstance(chosen, Muon)
     assert chosen.bias_rate == pytest.approx(BIAS_RATE * 2000 / MATRIX_RATE, rel=0.01)
-    assert chosen.head_rate == pytest.approx(HEAD_RATE * 2000 / 256**2 / MATRIX_RATE, rel=0.01)
+    assert chosen.head_rate == "auto"
+    head_rate, _ = usual_head_rate("muon", last_maps=256)
+    assert head_rate == pytest.approx(HEAD_RATE * 2000 / 256**2 / MATRIX_RATE, rel=0.01)
     # 2e-6 · 2000 of a parameter each step, which a momentum of 0.85 adds up to, in units of the matrices' rate.
     assert chosen.weight_decay == pytest.approx(2e-6 * 2000 / (1 - 0.85) / MATRIX_RATE, rel=0.02)
     assert optimization.rate(read_recipe("fast").schedule, base=1.0, step=0, total_steps=9, steps_per_epoch=1) == 1.0
@@ -117,3 +120,11 @@ def test_running_statistics_move_by_their_share_with_a_step_and_not_with_each_pa
     session = start(prepare(survey("digits", chosen), cache=tmp_path / "cache"), tmp_path)
     shares = {layer.momentum for layer in session.state.network.modules() if isinstance(layer, nn.BatchNorm2d)}
     assert sorted(shares) == [pytest.approx(1.0 - 0.6 ** (1.0 / parts))]
+
+
+@pytest.mark.parametrize("maps", [32, 128, 384, 512])
+def test_a_step_of_the_last_layer_changes_the_scores_by_as_much_whatever_the_number_of_maps(maps: int) -> None:
+    """W h changes by rate · h·h for a gradient of 1, and h·h goes with the maps."""
+    head_rate, reason = usual_head_rate("muon", last_maps=maps)
+    assert head_rate * maps == pytest.approx(0.085 * 256, rel=0.01)
+    assert "256 maps" in reason

@@ -34,7 +34,7 @@ def build(
         rate_factors: of parameters whose rate is not the schedule's, by name.
 
     Raises:
-        ValueError: the learning rate is still "auto", or nothing in `module` can be trained.
+        ValueError: a rate is still "auto", or nothing in `module` can be trained.
     """
     rate = settled(section.learning_rate)
     head = head_of(module)
@@ -94,11 +94,12 @@ def _factors(
     section: recipe.OptimizerChoices, module: nn.Module, head: set[str], given: Mapping[str, float]
 ) -> dict[str, float]:
     """Return what the rate of each parameter is multiplied by, where that is not 1."""
-    if section.bias_rate == section.head_rate == 1.0:
+    head_rate = settled(section.head_rate)
+    if section.bias_rate == head_rate == 1.0:
         return dict(given)
     found = {}
     for name, _ in module.named_parameters():
-        factor = given.get(name, 1.0) * (section.head_rate if name in head else 1.0)
+        factor = given.get(name, 1.0) * (head_rate if name in head else 1.0)
         found[name] = factor * (section.bias_rate if name.endswith("bias") else 1.0)
     return found
 

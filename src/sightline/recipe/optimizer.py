@@ -35,7 +35,10 @@ class OptimizerChoices(Choices):
     )
     clip_norm: float = Field(default=0.0, ge=0, description="Largest norm of the whole gradient; 0 does not clip.")
     bias_rate: Factor = Field(default=1.0, description="Factor on the rate of biases and of normalization's shifts.")
-    head_rate: Factor = Field(default=1.0, description="Factor on the rate of the last layers.")
+    head_rate: Auto | Factor = Field(
+        default=1.0,
+        description="Factor on the rate of the last layers. auto: 1; with muon 0.1, in swift the more the narrower it is.",
+    )
 
 
 class Sgd(OptimizerChoices):
@@ -119,7 +122,10 @@ class Muon(OptimizerChoices):
     rest_momentum: Decay = Field(
         default=0.85, description="ρ of what is no hidden matrix: biases, normalization and the last layers."
     )
-    head_rate: Factor = Field(default=0.1, description="Factor on the rate of the last layers.")
+    head_rate: Auto | Factor = Field(
+        default="auto",
+        description="Factor on the rate of the last layers. auto: 0.1; in swift 0.085 at 256 maps, the more the narrower.",
+    )
     weight_decay: float = Field(
         default=0.0, ge=0, le=10, description="Share of a weight, times the rate, removed each step; no matrix decays."
     )

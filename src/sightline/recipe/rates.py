@@ -38,6 +38,10 @@ TRANSFERRED = 5.0
 """Of a transfer's rate: how many times the usual one it is. A last layer alone bears larger steps, and a tenth of this
 rate, for layers that are trained already, is half of what is usual from random weights."""
 
+HEAD_OF_MUON = 0.1
+HEAD_OF_SWIFT, MAPS_OF_SWIFT = 0.085, 256
+"""Of the last layer's rate with muon, as published: 0.67 · 2000 / 256² over 0.24, the matrices' own (Jordan 2024)."""
+
 
 def usual_rate(name: str, batch_size: int, *, transferred: bool = False) -> tuple[float, str]:
     """Return the rate that `"auto"` stands for and the reason, for update rule `name` at `batch_size` pictures a step.
@@ -62,6 +66,25 @@ def usual_rate(name: str, batch_size: int, *, transferred: bool = False) -> tupl
     if value in (usual.low, usual.high):
         reason += ", kept in the usual range"
     return value, reason
+
+
+def usual_head_rate(rule: str, *, last_maps: int | None) -> tuple[float, str]:
+    """Return the factor on the last layer's rate that `"auto"` stands for, and the reason.
+
+    A step of rate α along the gradient G of a last layer W changes the scores W h by α ‖h‖² for each unit of the
+    scores' own gradient, and ‖h‖² goes with the number M of maps that h has one number of each of. So for swift, which
+    was published with 256, factor = 0.085 · 256 / M.
+
+    Args:
+        rule: the update rule.
+        last_maps: M of a swift; None for other networks.
+    """
+    if rule != "muon":
+        return 1.0, "the rate of all layers"
+    if last_maps is None:
+        return HEAD_OF_MUON, "usual with muon, whose matrices take long steps"
+    value = float(f"{HEAD_OF_SWIFT * MAPS_OF_SWIFT / last_maps:.3g}")
+    return value, f"{HEAD_OF_SWIFT} was published for {MAPS_OF_SWIFT} maps, and fewer bear longer steps in proportion"
 
 
 def usual_range(name: str) -> tuple[float, float]:

@@ -23,7 +23,7 @@ from sightline.recipe.network import (
     ResNet,
     Swift,
 )
-from sightline.recipe.rates import usual_rate
+from sightline.recipe.rates import usual_head_rate, usual_rate
 from sightline.recipe.toml import from_fields
 from sightline.training import resolve_transfer
 from sightline.training.settling import Settling
@@ -96,6 +96,7 @@ def resolve(
     name = chosen.fields["optimizer"]["name"]
     rate, reason = usual_rate(name, chosen.fields["training"]["batch_size"], transferred=source is not None)
     chosen.settle("optimizer.learning_rate", rate, reason)
+    chosen.settle("optimizer.head_rate", *_head_rate(chosen.fields))
     if source is not None:
         resolve_transfer.settle_levers(chosen, facts, source)
     return Resolved(from_fields(chosen.fields, where="the resolved recipe"), chosen.reasons, asked)
@@ -131,10 +132,12 @@ def with_image_size(resolved: Resolved, side: int, reason: str, *, again: Callab
 
 
 def with_widths(resolved: Resolved, widths: tuple[int, ...], reason: str) -> Resolved:
-    """Return the resolved recipe with other numbers of maps."""
+    """Return the resolved recipe with other numbers of maps, and the last layer's rate for them where that was open."""
     fields = resolved.recipe.model_dump(mode="json")
     fields["network"]["widths"] = widths
     reasons = {**resolved.reasons, "network.widths": reason}
+    if "optimizer.head_rate" in reasons:
+        fields["optimizer"]["head_rate"], reasons["optimizer.head_rate"] = _head_rate(fields)
     return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
 
 
@@ -299,6 +302,13 @@ def _network(chosen: Settling, wanted: NetworkChoices, facts: DataFacts, machine
         large = side >= 96
         chosen.fields["network"].setdefault("stem", "auto")
         chosen.settle("network.stem", "large" if large else "small", f"pictures of {side} px")
+
+
+def _head_rate(fields: Mapping[str, Mapping[str, Any]]) -> tuple[float, str]:
+    network = fields["network"]
+    return usual_head_rate(
+        fields["optimizer"]["name"], last_maps=network["widths"][-1] if network["name"] == "swift" else None
+    )
 
 
 def _first_layer(architecture: str, *, transferred: bool) -> tuple[str, str]:
