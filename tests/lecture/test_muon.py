@@ -112,7 +112,7 @@ def test_every_step_is_the_equation() -> None:
 )
 def test_matrices_are_the_weights_of_hidden_layers(section: networks.Network, matrices: set[str]) -> None:
     module = build_network(section, channels=1, classes=3, image_size=(12, 12))
-    optimizer = build(Muon(learning_rate=0.1), module)
+    optimizer = build(Muon(learning_rate=0.1, head_rate=0.1), module)
     found = {name for group in optimizer.param_groups if group["iterations"] for name in group["param_names"]}
     assert found == matrices
     others = {name for group in optimizer.param_groups if not group["iterations"] for name in group["param_names"]}
@@ -128,4 +128,4 @@ def test_without_a_stated_head_it_is_the_last_layer_with_a_weight() -> None:
 
 def test_a_closure_is_refused() -> None:
     with pytest.raises(ValueError, match="closure"):
-        build(Muon(learning_rate=0.1), Small()).step(lambda: 0.0)
+        build(Muon(learning_rate=0.1, head_rate=0.1), Small()).step(lambda: 0.0)

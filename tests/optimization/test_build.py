@@ -30,7 +30,7 @@ def test_every_setting_reaches_torch(section: type[recipe.OptimizerChoices]) -> 
     names = {"momentum": "momentum", "decay": "rho" if section is recipe.Adadelta else "alpha", "epsilon": "eps"}
     chosen = {"learning_rate": 0.03, "momentum": 0.7, "decay": 0.6, "epsilon": 1e-4, "beta1": 0.5, "beta2": 0.8}
     chosen = {name: value for name, value in chosen.items() if name in section.model_fields}
-    optimizer = build(section(weight_decay=0.01, **chosen), ready())
+    optimizer = build(section(weight_decay=0.01, head_rate=0.5, **chosen), ready())
     group = optimizer.param_groups[0]
     assert group["lr"] == 0.03
     if "beta1" in chosen:
@@ -39,7 +39,7 @@ def test_every_setting_reaches_torch(section: type[recipe.OptimizerChoices]) -> 
         if ours in chosen:
             assert group[theirs] == chosen[ours]
     decays = [found["weight_decay"] for found in optimizer.param_groups]
-    assert decays == [0.01, 0.0] * (2 if section is recipe.Muon else 1)  # muon's last layers have a rate of their own
+    assert decays == [0.01, 0.0] * 2  # the last layer has a rate of its own
     assert group.get("nesterov", False) == (section is recipe.Nesterov)
     if section is recipe.Sgd:
         assert group["momentum"] == 0
@@ -51,7 +51,7 @@ def test_every_rule_lowers_the_loss(section: type[recipe.OptimizerChoices]) -> N
     module = ready()
     images, labels = torch.randn(16, 3, 6, 6), torch.arange(16) % 2
     rate = 10.0 if section is recipe.Adadelta else 0.01
-    optimizer = build(section(learning_rate=rate), module)
+    optimizer = build(section(learning_rate=rate, head_rate=1.0), module)
     losses = []
     for _ in range(30):
         loss = nn.functional.cross_entropy(module(images), labels)
@@ -80,6 +80,8 @@ def test_the_state_can_be_saved_and_names_its_parameters() -> None:
 def test_auto_must_have_been_resolved() -> None:
     with pytest.raises(ValueError, match="resolve the recipe first"):
         build(recipe.AdamW(), ready())
+    with pytest.raises(ValueError, match="resolve the recipe first"):
+        build(recipe.Muon(learning_rate=0.1), ready())
 
 
 def test_nothing_to_train_is_said() -> None:
@@ -100,7 +102,7 @@ def test_every_rule_has_a_usual_rate_inside_its_range() -> None:
 
 def recipe_section(name: str, value: float) -> recipe.Optimizer:
     (section,) = (found for found in SECTIONS if found.model_fields["name"].default == name)
-    made: recipe.Optimizer = section(learning_rate=value)
+    made: recipe.Optimizer = section(learning_rate=value, head_rate=1.0)
     return made
 
 

@@ -37,7 +37,7 @@ class OptimizerChoices(Choices):
     bias_rate: Factor = Field(default=1.0, description="Factor on the rate of biases and of normalization's shifts.")
     head_rate: Auto | Factor = Field(
         default=1.0,
-        description="Factor on the rate of the last layers. auto: 1; with muon 0.1, in swift the more the narrower it is.",
+        description="Factor on the rate of the last layers. auto: 1; with muon 0.1, in swift by its maps.",
     )
 
 
@@ -124,7 +124,7 @@ class Muon(OptimizerChoices):
     )
     head_rate: Auto | Factor = Field(
         default="auto",
-        description="Factor on the rate of the last layers. auto: 0.1; in swift 0.085 at 256 maps, the more the narrower.",
+        description="Factor on the rate of the last layers. auto: 0.1; in swift 0.085 · 256 / its last maps.",
     )
     weight_decay: float = Field(
         default=0.0, ge=0, le=10, description="Share of a weight, times the rate, removed each step; no matrix decays."
