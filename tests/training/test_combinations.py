@@ -76,7 +76,7 @@ def test_two_steps(architecture, activation, normalization, every):
                     "normalization": normalization,
                     "dropout": 0.1,
                 },
-                "optimizer": {"name": rule, "learning_rate": 1e-3},
+                "optimizer": {"name": rule, "learning_rate": 1e-3, "head_rate": 0.1},
             }
         )
         module = network.build(recipe.network, channels=1, classes=3, image_size=(12, 12))
