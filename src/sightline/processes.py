@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
-from multiprocessing import forkserver
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 LOADED = ("sightline.comparison.at_once", "sightline.comparison.worker", "torch._dynamo")
 """What processes that train need, the last when torch makes an update rule; loading it takes seconds."""
@@ -30,14 +32,26 @@ def context() -> ForkServerContext | SpawnContext:
 
 
 def load_early() -> None:
-    """Have the server begin to load beside what this process does before it needs it."""
+    """Have the server begin to load beside what this process does before it needs it.
+
+    Interrupts are this process's to answer, which ends those beside it: the server would answer one with a traceback
+    while it loads. Signals that are blocked stay so in what is begun.
+    """
     if FORKS:
+        from multiprocessing import forkserver, resource_tracker  # which not every system has
+
         context()
-        forkserver.ensure_running()
+        resource_tracker.ensure_running()  # which would unblock the signal
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def begun(within: ForkServerContext | SpawnContext, target: Callable[..., None], *arguments: object) -> BaseProcess:
     """Begin a process that calls `target`, with the environment of now, and is ended with this one."""
+    load_early()
     process = within.Process(target=_call, args=(dict(os.environ), target, arguments), daemon=True)
     process.start()
     return process

@@ -2,9 +2,17 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import time
 
+import psutil
 import pytest
-from command_line import fails, sightline
+from command_line import COMMAND, fails, sightline
+from live_page import eventually
+
+from sightline.processes import FORKS
 
 SMALL = (
     "--set", "network=lenet", "--set", "network.width=0.5", "--set", "training.epochs=1", "--set", "augmentation=none",
@@ -52,6 +60,27 @@ def test_recipes_of_files_are_held_against_each_other(tmp_path):
     assert done.returncode == 0, done.stderr
     with (tmp_path / "c" / "trials.csv").open() as file:
         assert {row["arm"] for row in csv.DictReader(file)} == {"slow.toml", "quick.toml"}
+
+
+@pytest.mark.skipif(not FORKS, reason="only on Linux a process loads libraries beside the command's own")
+def test_an_interrupt_while_libraries_load_is_no_traceback(tmp_path):
+    """As by Ctrl-C, which every process of the terminal gets."""
+    words = [*COMMAND, "compare", "digits", *SMALL, "--vary", "network.activation=sigmoid,relu"]
+    process = subprocess.Popen(
+        [str(word) for word in words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    command = psutil.Process(process.pid)
+
+    def loads() -> bool:
+        return any("forkserver" in " ".join(child.cmdline()) for child in command.children())
+
+    eventually(loads, "no server begins to load")
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(
