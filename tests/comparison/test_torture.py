@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from sightline.training import train
 
 pytestmark = pytest.mark.slow
 KILLS = 30
+WHILE_LOADING = 0.2
+"""Share of them that come before there are workers."""
 ARGUMENTS = (
     "compare", "digits", "--vary", "network.activation=sigmoid,relu,tanh", "--seeds", "4", "--workers", "2", "--quiet",
     "--set", "network=lenet", "--set", "training.epochs=3", "--set", "augmentation=none",
@@ -42,17 +45,23 @@ def bits(out: Path) -> dict[str, tuple[bytes, bytes, bytes]]:
 
 def test_coordinators_and_workers_that_are_killed_at_random_leave_a_whole_comparison(tmp_path) -> None:
     assert begun(tmp_path / "calm").wait() == 0
-    chance, killed = random.Random(0), 0
+    chance, killed = random.Random(0), [0, 0]  # workers, coordinators
     while True:
         coordinator = begun(tmp_path / "torn")
-        wait = chance.uniform(3.0, 9.0)
+        if chance.random() < WHILE_LOADING:
+            wait = chance.uniform(0.5, 6.0)
+        else:
+            while coordinator.poll() is None and not crew_of(psutil.Process(coordinator.pid)):
+                time.sleep(0.05)
+            wait = chance.uniform(0.0, 2.0)
         try:
             code = coordinator.wait(wait)
         except subprocess.TimeoutExpired:
             parent = psutil.Process(coordinator.pid)
-            victim = chance.choice([parent, *crew_of(parent)])
+            crew = crew_of(parent)
+            victim = chance.choice(crew) if crew and chance.random() < 0.6 else parent
             os.kill(victim.pid, signal.SIGKILL)
-            killed += 1
+            killed[victim.pid == coordinator.pid] += 1
             if victim.pid != coordinator.pid and chance.random() < 0.5:
                 # The coordinator begins another worker in its place.
                 code = coordinator.wait(300)
@@ -61,9 +70,10 @@ def test_coordinators_and_workers_that_are_killed_at_random_leave_a_whole_compar
                 coordinator.wait()
                 continue
         assert code == 0
-        if killed >= KILLS:
+        if sum(killed) >= KILLS:
             break
         _forget_one(tmp_path / "torn", chance)
+    assert min(killed) >= KILLS / 5
     store = Store(url_in(tmp_path / "torn"))
     rows = store.rows()
     store.close()

@@ -1,12 +1,20 @@
 """The processes that train for a comparison, found from outside so that they can be killed."""
 
+import contextlib
+
 import psutil
 
 
 def crew_of(coordinator: psutil.Process) -> list[psutil.Process]:
     """Return a coordinator's workers: what its server has forked, or on other systems what it began itself."""
-    children = coordinator.children(recursive=True)
-    with_parts = [(each, " ".join(each.cmdline()), each.parent()) for each in children]
-    servers = {each for each, line, _ in with_parts if "forkserver" in line}
-    forked = [each for each, line, parent in with_parts if "forkserver" in line and parent in servers]
-    return [*forked, *(each for each, line, _ in with_parts if "spawn_main" in line)]
+    lines: dict[psutil.Process, str] = {}
+    parents: dict[psutil.Process, int] = {}
+    for each in coordinator.children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            lines[each], parents[each] = " ".join(each.cmdline()), each.ppid()
+    servers = {each.pid for each, line in lines.items() if "forkserver" in line}
+    return [
+        each
+        for each, line in lines.items()
+        if "spawn_main" in line or ("forkserver" in line and parents[each] in servers)
+    ]
