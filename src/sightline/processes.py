@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
 
 LOADED = ("sightline.comparison.at_once", "sightline.comparison.worker", "torch._dynamo")
-"""What processes that train need, the last when torch makes an update rule; loading it takes seconds."""
+"""What processes that train need, the last of it when torch makes an update rule; loading it takes seconds. Named, not
+imported: a command has the server begin to load these before it loads them itself."""
 FORKS = sys.platform == "linux"
 
 
@@ -51,7 +52,7 @@ def load_early() -> None:
 
 def begun(within: ForkServerContext | SpawnContext, target: Callable[..., None], *arguments: object) -> BaseProcess:
     """Begin a process that calls `target`, with the environment of now, and is ended with this one."""
-    load_early()
+    load_early()  # where nobody has
     process = within.Process(target=_call, args=(dict(os.environ), target, arguments), daemon=True)
     process.start()
     return process

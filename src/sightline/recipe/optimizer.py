@@ -35,10 +35,7 @@ class OptimizerChoices(Choices):
     )
     clip_norm: float = Field(default=0.0, ge=0, description="Largest norm of the whole gradient; 0 does not clip.")
     bias_rate: Factor = Field(default=1.0, description="Factor on the rate of biases and of normalization's shifts.")
-    head_rate: Auto | Factor = Field(
-        default=1.0,
-        description="Factor on the rate of the last layers. auto: 1; with muon 0.1, in swift by its maps.",
-    )
+    head_rate: Auto | Factor = Field(default=1.0, description="Factor on the rate of the last layers. auto: 1.")
 
 
 class Sgd(OptimizerChoices):
