@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -9,6 +11,8 @@ import sys
 from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
@@ -36,18 +40,29 @@ def load_early() -> None:
     """Have the server begin to load beside what this process does before it needs it.
 
     Interrupts are this process's to answer, which ends those beside it: the server would answer one with a traceback
-    while it loads. Signals that are blocked stay so in what is begun.
+    while it loads. Signals that are blocked stay so in what is begun. The server ends with this process; if that comes
+    while it loads, it would otherwise keep a pipe open that somebody reads to its end.
     """
     if FORKS:
         from multiprocessing import forkserver, resource_tracker  # which not every system has
 
         context()
         resource_tracker.ensure_running()  # which would unblock the signal
+        there = set(psutil.Process().children())
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             forkserver.ensure_running()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for child in set(psutil.Process().children()) - there:
+            with contextlib.suppress(psutil.Error):  # what another thread has begun may have ended
+                if "forkserver" in " ".join(child.cmdline()):
+                    atexit.register(_end, child)
+
+
+def _end(server: psutil.Process) -> None:
+    with contextlib.suppress(psutil.Error):  # it has ended
+        server.terminate()
 
 
 def begun(within: ForkServerContext | SpawnContext, target: Callable[..., None], *arguments: object) -> BaseProcess:
