@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -12,6 +11,7 @@ from jaxtyping import Float32, UInt8
 from numpy import ndarray
 from numpy.typing import NDArray
 
+from sightline import processors
 from sightline.augmentation import cpu_kernel as kernel
 from sightline.augmentation import field, prefilter
 from sightline.augmentation.plan import Plan
@@ -34,7 +34,7 @@ def render(
     plan.require_finite()
     height, width = plan.size
     # A small batch is done before another thread has begun.
-    threads = 1 if len(plan) * height * width < SMALL_BATCH else threads or os.cpu_count() or 1
+    threads = 1 if len(plan) * height * width < SMALL_BATCH else threads or processors.allowed()
     if out is None:
         out = np.empty((len(plan), height, width, plan.channels), np.float32)
     rows = out[: len(plan)].reshape(len(plan), height, width * plan.channels)

@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from rich.table import Column
 
     from sightline.training.bench import Bench, Bought
+    from sightline.training.bench_compiled import Compiled
 
 
 @click.command("bench")
 @click.argument("source", default="digits")
 @recipe_options
 @click.option("--seconds", type=click.FloatRange(min=0.05), default=2.0, show_default=True, help="Of each measurement.")
+@click.option("--compile", "compiling", is_flag=True, help="Measure training.compile, too, which may take minutes.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def command(source: str, recipe_file: str | None, overrides: tuple[str, ...], seconds: float, form: str) -> None:
+def command(
+    source: str, recipe_file: str | None, overrides: tuple[str, ...], seconds: float, compiling: bool, form: str
+) -> None:
     """Measure how fast this machine is on the pictures of SOURCE: reading, decoding, augmenting, training, predicting;
     what share of its best speed each network reaches; and how many epochs 5, 30 and 120 minutes buy. Trains nothing.
     """
@@ -36,7 +40,7 @@ def command(source: str, recipe_file: str | None, overrides: tuple[str, ...], se
     from sightline.training.bench import bench
 
     with display:
-        found = bench(source, recipe, seconds=seconds, progress=display.progress)
+        found = bench(source, recipe, seconds=seconds, compiling=compiling, progress=display.progress)
     if form == "json":
         click.echo(json.dumps(asdict(found), indent=2))
     else:
@@ -68,8 +72,23 @@ def _show(found: Bench) -> None:
             f"{each.share_of_peak:.0%}",
         )
     console.print(networks)
+    if len(found.by_threads) > 1:
+        speeds = ", ".join(f"{each.threads}: {each.images_per_second:,.0f}" for each in found.by_threads)
+        console.print(f"Pictures/s of a training step of the recipe's network by threads: {speeds}")
+    if found.compiled is not None:
+        console.print(_of_compiling(found.compiled))
     bought = ", ".join(map(_told, found.bought))
     console.print(f"Epochs of the recipe's network within a time (--minutes): {bought}")
+
+
+def _of_compiling(found: Compiled) -> str:
+    shapes = "one size" if found.shapes == 1 else f"each of {found.shapes:,} sizes"
+    after = found.pays_after_minutes
+    pays = "never" if after is None else f"after {after:.1f} minutes of training"
+    return (
+        f"Compiled (training.compile): steps {found.times_as_fast:.2f} times as fast, after {found.seconds:.1f} s of "
+        f"compiling for {shapes} of inputs; it pays {pays}"
+    )
 
 
 def _told(bought: Bought) -> str:

@@ -124,7 +124,7 @@ def _step(session: Session, batch: NDArray[np.int64]) -> Callable[[], object]:
     @torch.inference_mode()
     def features() -> None:
         for shard in session.feed.load(1, batch):
-            session.forward(shard.inputs)
+            session.state.network(shard.inputs)
 
     session.state.network.eval()
     return features

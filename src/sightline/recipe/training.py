@@ -37,7 +37,9 @@ class Training(Choices):
     )
     channels_last: Auto | bool = Field(default="auto", description="Memory layout NHWC. auto: true, except on mps.")
     compile: bool = Field(
-        default=False, description="torch.compile: slower to start, faster to run; needs a C++ compiler."
+        default=False,
+        description="torch.compile of training steps: slower to start, for each size of batches and pictures anew; "
+        "sightline bench --compile tells whether later steps are faster. Needs a C++ compiler on a processor.",
     )
     early_stopping: int = Field(
         default=0, ge=0, description="Epochs without a better validation loss after which to stop; 0: never."
@@ -71,7 +73,9 @@ class Training(Choices):
         default=True, description="Watch layers, gradients and steps, and say what goes wrong; changes no weight."
     )
     threads: Auto | Annotated[int, Field(ge=1, le=1024)] = Field(
-        default="auto", description="CPU threads. auto: all cores."
+        default="auto",
+        description="CPU threads. auto: as many as this process may use; with a time budget fewer, where steps are "
+        "faster with fewer.",
     )
     checkpoint_minutes: float = Field(
         default=5.0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import replace
 from functools import partial
@@ -17,12 +16,12 @@ from sightline import augmentation, network, optimization, preprocessing
 from sightline.allocation import keep_freed_memory
 from sightline.augmentation.layout import png
 from sightline.data import Progress, Silent
-from sightline.errors import RecipeError
 from sightline.recipe import Recipe, write_recipe
 from sightline.recipe.choices import settled
 from sightline.recipe.training import Training
-from sightline.training import directory, records
+from sightline.training import directory, records, thread_count
 from sightline.training.budget import MOST_EPOCHS, Costs, epochs_within, fixed_share, seconds_in_parts, share_of_work
+from sightline.training.compiling import compiled
 from sightline.training.course import Course, course_of
 from sightline.training.feed import AHEAD, Feed
 from sightline.training.loss import LossFunction, balanced_weights, cross_entropy
@@ -30,7 +29,7 @@ from sightline.training.memory import FEWEST, OF_ALL
 from sightline.training.numerics import numerics
 from sightline.training.pace import Pace
 from sightline.training.prepare import Prepared
-from sightline.training.resolve import Resolved, with_batch_size, with_epochs
+from sightline.training.resolve import Resolved, with_batch_size, with_epochs, with_threads
 from sightline.training.session import Session
 from sightline.training.stage import Stage
 from sightline.training.state import begin
@@ -61,6 +60,9 @@ def start(
         prepared = replace(prepared, resolved=fitted)
         session = assemble(prepared, fitted, path, progress=progress)
     if prepared.resolved.recipe.training.time_budget_minutes > 0:
+        if (fewer := _fewer_threads(session)) is not None:
+            prepared = replace(prepared, resolved=fewer)
+            session = assemble(prepared, fewer, path)
         # The steps that are timed change the weights, so the training itself is put together afresh.
         resolved, pace = _within_budget(session, begun, ending, assembling)
         session = assemble(prepared, resolved, path)
@@ -106,6 +108,19 @@ def _sheet(prepared: Prepared, recipe: Recipe) -> Image.Image:
     )
 
 
+def _fewer_threads(session: Session) -> Resolved | None:
+    """Return the recipe with fewer threads where their number is open and a step is faster with fewer."""
+    resolved, training = session.resolved, session.recipe.training
+    most = settled(training.threads)
+    if settled(training.device) != "cpu" or "training.threads" not in resolved.reasons or most == 1:
+        return None
+    threads, seconds = thread_count.measured(session)
+    if threads == most:
+        return None
+    faster = seconds[most] / seconds[threads] - 1.0
+    return with_threads(resolved, threads, f"a step is {faster:.0%} faster than with {most}")
+
+
 def _within_budget(session: Session, begun: float, ending: float, assembling: float) -> tuple[Resolved, Pace]:
     """Return the recipe with as many epochs as fit, and what holds the training to its budget."""
     training, split = session.recipe.training, session.prepared.split
@@ -125,8 +140,6 @@ def _within_budget(session: Session, begun: float, ending: float, assembling: fl
         whole, fixed = seconds_with(session.feed), 0.0
         if training.smallest_size < 1.0:
             fixed = fixed_share(whole, seconds_with(growing), area=training.smallest_size**2)
-        if training.compile:
-            session.predict(records)  # compiles it for judging, too, which is no part of the time of a picture
         before = time.monotonic()
         session.predict(records)
         judging = (time.monotonic() - before) / len(records)
@@ -171,12 +184,7 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Pr
     made = made.to(device)
     if training.channels_last:
         made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if training.compile and device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++", "cl"))):
-        raise RecipeError(
-            "training.compile: found no C++ compiler, which torch.compile needs on a CPU. "
-            "Install g++, or leave it out: --set training.compile=false"
-        )
-    forward: Forward = torch.compile(made) if training.compile else made
+    forward: Forward = compiled(made, device=device) if training.compile else made
     standardize = _standardize(prepared, device, channels_last=bool(settled(training.channels_last)))
     # On a processor, preparing ahead would compete with the network for the same cores.
     course = course_of(recipe, len(prepared.split.train))
@@ -224,7 +232,7 @@ def assemble(prepared: Prepared, resolved: Resolved, path: Path, *, progress: Pr
             ),
         )
     state = begin(made, stages[0].begin(), averaged=training.weight_averaging > 0 or training.lookahead > 0)
-    session = Session(prepared, resolved, path, state, feed, forward, stages, exact=training.deterministic)
+    session = Session(prepared, resolved, path, state, feed, stages, exact=training.deterministic)
     if training.diagnosis:
         session.watch = Observer(watch_of(session, lowered(made), loss))
     return session

@@ -22,9 +22,11 @@ from sightline.recipe import Recipe, apply_overrides
 from sightline.recipe.choices import settled
 from sightline.recipe.network import Swift
 from sightline.recipe.training import WHOLE_FROM
+from sightline.training import bench_compiled, thread_count
 from sightline.training.affordable import affordable, operations
 from sightline.training.arithmetic import arithmetic
 from sightline.training.assembly import assemble
+from sightline.training.bench_compiled import Compiled
 from sightline.training.budget import Costs, epochs_within, share_of_work
 from sightline.training.peak import convolution_peak, seconds_of
 from sightline.training.prepare import Prepared, pair, prepare, survey
@@ -61,6 +63,15 @@ class Network:
 
 
 @dataclass(frozen=True)
+class WithThreads:
+    """How fast the recipe's network is trained with a number of threads."""
+
+    threads: int
+    images_per_second: float
+    """With loading and augmenting the pictures, and an update for each part of a batch."""
+
+
+@dataclass(frozen=True)
 class Bought:
     """What a time budget comes to with the recipe's network."""
 
@@ -87,17 +98,24 @@ class Bench:
     pictures: int
     parts: tuple[Part, ...]
     networks: tuple[Network, ...]
+    by_threads: tuple[WithThreads, ...]
+    """From all threads on, half as many each, as far as that is faster; empty where a processor is not what trains."""
+    compiled: Compiled | None
+    """What compiling the recipe's training steps comes to; None where that was not asked for."""
     bought: tuple[Bought, ...]
     """What time budgets come to."""
 
 
-def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progress | None = None) -> Bench:
+def bench(
+    source: Any, recipe: Recipe, *, seconds: float = 2.0, compiling: bool = False, progress: Progress | None = None
+) -> Bench:
     """Measure every part on pictures of `source`, as the recipe would train on them. Nothing is written but the cache.
 
     Args:
         source: anything that can be trained on.
         recipe: whose resolved choices are measured.
         seconds: for each measurement.
+        compiling: whether to measure what compiling the steps gains, which may take minutes.
         progress: told of the long parts.
 
     Raises:
@@ -106,7 +124,8 @@ def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progre
     begun = time.monotonic()
     recipe = apply_overrides(recipe, {"training.replanned": []})  # a run's may have been cut short; others are not
     surveyed = survey(source, recipe, progress=progress)
-    prepared = _whole(prepare(surveyed, progress=progress))
+    as_trained = prepare(surveyed, progress=progress)
+    prepared = _whole(as_trained)
     spent = time.monotonic() - begun
     own = prepared.resolved.recipe
     device = settled(own.training.device)
@@ -116,11 +135,13 @@ def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progre
             peak = convolution_peak(device=device, bfloat16=own.training.precision == "bfloat16", seconds=seconds / 4)
             parts = tuple(_parts(session, seconds))
             networks = [_network(session, seconds, peak, chosen=True)]
+        by_threads = tuple(_by_threads(session, seconds)) if device == "cpu" else ()
         for name in NETWORKS:
             if name != own.network.name and (other := _with(prepared, recipe, name)) is not None:
                 session = assemble(other, other.resolved, Path(folder))
                 with session.numerics(), session.enough_memory():
                     networks.append(_network(session, seconds, peak, chosen=False))
+        gained = bench_compiled.compiled(as_trained, Path(folder), seconds=seconds) if compiling else None
     seconds_of_one = {part.name: 1.0 / part.images_per_second for part in parts}
     bought = partial(
         _bought,
@@ -141,6 +162,8 @@ def bench(source: Any, recipe: Recipe, *, seconds: float = 2.0, progress: Progre
         pictures=len(prepared.catalogue),
         parts=parts,
         networks=tuple(networks),
+        by_threads=by_threads,
+        compiled=gained,
         bought=tuple(bought(minutes) for minutes in MINUTES),
     )
 
@@ -215,6 +238,12 @@ def _network(session: Session, seconds: float, peak: float, *, chosen: bool) -> 
         gigaflops=asked.training / 1e9,
         share_of_peak=speed * asked.training / peak,
     )
+
+
+def _by_threads(session: Session, seconds: float) -> Iterator[WithThreads]:
+    pictures = min(session.at_once, len(session.prepared.split.train))
+    for threads, taken in thread_count.measured(session, seconds=seconds)[1].items():
+        yield WithThreads(threads, pictures / taken)
 
 
 def _with(prepared: Prepared, recipe: Recipe, name: str) -> Prepared | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from pathlib import Path
 
 import torch
 
+from sightline import processors
 from sightline.errors import RecipeError
 from sightline.model.backends import multiplies_in_bfloat16
 from sightline.recipe.facts import Machine
@@ -35,16 +35,9 @@ def machine(device: str, threads: int | None) -> Machine:
     return Machine(
         device=device,
         name=torch.cuda.get_device_name() if device == "cuda" else _processor(),
-        threads=threads or _processors_allowed(),
+        threads=threads or processors.allowed(),
         bfloat16=_computes_in_bfloat16(device),
     )
-
-
-def _processors_allowed() -> int:
-    # A container or `taskset` may allow fewer than the machine has.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _computes_in_bfloat16(device: str) -> bool:

@@ -141,6 +141,14 @@ def with_widths(resolved: Resolved, widths: tuple[int, ...], reason: str) -> Res
     return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
 
 
+def with_threads(resolved: Resolved, threads: int, reason: str) -> Resolved:
+    """Return the resolved recipe with another number of threads."""
+    fields = resolved.recipe.model_dump(mode="json")
+    fields["training"]["threads"] = threads
+    reasons = {**resolved.reasons, "training.threads": reason}
+    return replace(resolved, recipe=from_fields(fields, where="the resolved recipe"), reasons=reasons)
+
+
 def with_batch_size(resolved: Resolved, batch_size: int, reason: str) -> Resolved:
     """Return the resolved recipe with another batch, and the rate that is usual for it where the rate was open."""
     fields = resolved.recipe.model_dump(mode="json")

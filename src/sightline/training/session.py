@@ -43,7 +43,6 @@ from sightline.training.resolve import Resolved
 from sightline.training.stage import Stage
 from sightline.training.standing import digest_of, noted
 from sightline.training.state import State, copied, holding, shortened_digest
-from sightline.training.step import Forward
 from sightline.training.times import Times
 from sightline.training.watching import Observer
 
@@ -63,8 +62,6 @@ class Session:
     state: State
     feed: Feed
     """Of pictures, as they are judged too."""
-    forward: Forward
-    """The state's network, or its compiled form."""
     stages: Sequence[Stage]
     written_epoch: int = 0
     """The epoch whose weights are in the model file; 0 while there is none."""
@@ -378,7 +375,7 @@ class Session:
         device = settled(self.recipe.training.device)
         self.state.network.eval()
         return predict(
-            lambda pixels: self.forward(self.feed.standardize(pixels.to(device))),
+            lambda pixels: self.state.network(self.feed.standardize(pixels.to(device))),
             self.prepared.pixels.gather,
             records,
             batch_size=batch_to_judge(self.prepared.height_width, device=device, most=2 * self.at_once),
