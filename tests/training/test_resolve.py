@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline.errors import RecipeError
-from sightline.recipe import Recipe, apply_overrides, from_toml, policies, to_toml
+from sightline.recipe import Recipe, apply_overrides, from_toml, policies, read_recipe, to_toml
 from sightline.recipe.advice.augmentation import RULES
 from sightline.recipe.facts import DataFacts, Machine
 from sightline.recipe.operations import NEEDS_COLOR
@@ -273,11 +273,21 @@ def test_a_time_budget_becomes_epochs():
 
 
 @pytest.mark.parametrize(
-    ("training", "batch"), [(50_000, 2000), (45_000, 1800), (5_000, 200), (100, 32), (10**6, 2000)]
-)
-def test_muon_takes_large_batches(training, batch):
+    ("machine", "training", "batch"),
+    [
+        (CPU, 50_000, 512), (CPU, 10_000, 400), (CPU, 5_000, 200), (CPU, 100, 32), (CPU, 10**6, 512),
+        (GPU, 50_000, 2000), (GPU, 45_000, 1800), (GPU, 100, 32), (GPU, 10**6, 2000),
+    ],
+)  # fmt: skip
+def test_muon_takes_large_batches(machine, training, batch):
     recipe = apply_overrides(Recipe(), ["optimizer=muon"])
-    resolved = resolve(recipe, replace(facts(), training=training), CPU, decoder="pillow")
+    resolved = resolve(recipe, replace(facts(), training=training), machine, decoder="pillow")
     assert resolved.recipe.training.batch_size == batch
     assert "muon" in resolved.reasons["training.batch_size"]
     assert resolved.recipe.optimizer.learning_rate == pytest.approx(0.06 * (batch / 128) ** 0.5, rel=0.01)
+
+
+@pytest.mark.parametrize(("name", "batch"), [("fast", 512), ("accurate", 1952)])
+def test_a_deep_swift_keeps_the_batch_that_it_was_measured_with(name, batch):
+    small = replace(facts(), training=48_800, median_height=32, median_width=32)
+    assert resolve(read_recipe(name), small, CPU, decoder="pillow").recipe.training.batch_size == batch

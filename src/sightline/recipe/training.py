@@ -24,8 +24,8 @@ class Training(Choices):
     )
     batch_size: Auto | Annotated[int, Field(ge=1, le=65_536)] = Field(
         default="auto",
-        description="Pictures per step. auto: 32 to 128 by their number, with muon to 2,000; fewer where the machine's "
-        "memory is small.",
+        description="Pictures per step. auto: 32 to 128 by their number, with muon to 512 on a processor and to 2,000 "
+        "elsewhere; fewer where the machine's memory is small.",
     )
     gradient_accumulation: Auto | Annotated[int, Field(ge=1, le=65_536)] = Field(
         default="auto",

@@ -30,7 +30,10 @@ from sightline.training.settling import Settling
 
 LARGEST_SIDE = {"cpu": 64, "mps": 128, "cuda": 224}
 SMALLEST_SIDE = 8
-SMALLEST_BATCH, LARGEST_BATCH = 32, 2000
+SMALLEST_BATCH = 32
+LARGEST_BATCH = {"cpu": 512, "mps": 2000, "cuda": 2000}
+"""Of muon, which learns more from more steps; an accelerator wants larger ones to be busy."""
+LARGEST_OF_DEEP = 2000
 STEPS_OF_MUON = 25
 PASSES_OF_MUON, PASSES_OF_DEEP = 500_000, 1_100_000
 CACHED_PICTURES = 128
@@ -231,7 +234,7 @@ def _stored_size(chosen: Settling, facts: DataFacts) -> tuple[int | list[int], s
 
 
 def _training(chosen: Settling, facts: DataFacts, machine: Machine, side: int) -> None:
-    chosen.settle("training.batch_size", *_batch_size(chosen.fields["optimizer"]["name"], facts.training))
+    chosen.settle("training.batch_size", *_batch_size(chosen.fields, facts.training, machine.device))
     chosen.settle("training.gradient_accumulation", *_parts(chosen.fields["training"]["batch_size"], machine.device))
     if chosen.fields["training"]["time_budget_minutes"] == 0:
         chosen.settle("training.epochs", *_epochs(chosen.fields, facts, machine, side))
@@ -247,11 +250,15 @@ def _training(chosen: Settling, facts: DataFacts, machine: Machine, side: int) -
     chosen.settle("training.channels_last", last, "faster convolutions" if last else "slower on mps")
 
 
-def _batch_size(rule: str, training: int) -> tuple[int, str]:
-    if rule == "muon":
-        # Making matrices orthogonal costs the same for any batch, and it learns well from large ones.
-        batch = min(LARGEST_BATCH, max(SMALLEST_BATCH, training // STEPS_OF_MUON // 8 * 8))
-        return batch, f"about {STEPS_OF_MUON} steps an epoch are enough for muon"
+def _batch_size(fields: Mapping[str, Mapping[str, Any]], training: int, device: str) -> tuple[int, str]:
+    if fields["optimizer"]["name"] == "muon":
+        # Making matrices orthogonal costs the same for any batch, so that they are as large as learning allows.
+        largest = LARGEST_OF_DEEP if _is_deep_swift(fields["network"]) else LARGEST_BATCH[device]
+        batch = min(largest, max(SMALLEST_BATCH, training // STEPS_OF_MUON // 8 * 8))
+        return (
+            batch,
+            f"about {STEPS_OF_MUON} steps of muon an epoch, with {SMALLEST_BATCH} to {largest:,} pictures each",
+        )
     batch = 128 if training >= 100_000 else 64 if training >= 3_000 else 32
     return batch, f"usual for {training:,} training pictures"
 
@@ -266,8 +273,7 @@ def _parts(batch_size: int, device: str) -> tuple[int, str]:
 def _epochs(fields: Mapping[str, Mapping[str, Any]], facts: DataFacts, machine: Machine, side: int) -> tuple[int, str]:
     """Few pictures are seen more often; many pictures on a processor less often."""
     if fields["optimizer"]["name"] == "muon":
-        network = fields["network"]
-        if network["name"] == "swift" and network["convolutions"] >= RESIDUAL:
+        if _is_deep_swift(fields["network"]):
             passes, fewest, after = PASSES_OF_DEEP, 15, ", and a deep swift learns for longer"
         else:
             passes, fewest, after = PASSES_OF_MUON, 8, ", and muon needs few passes"
@@ -275,6 +281,11 @@ def _epochs(fields: Mapping[str, Mapping[str, Any]], facts: DataFacts, machine: 
         passes, fewest, after = 540_000 if machine.device == "cpu" else 2_000_000, 10, ""
     epochs = max(fewest, min(40, round(passes / facts.training)))
     return epochs, f"{facts.training:,} training pictures of {side} px on {machine.device}{after}"
+
+
+def _is_deep_swift(network: Mapping[str, Any]) -> bool:
+    """Return whether it is the network of `accurate`, whose batch and passes are those that it was measured with."""
+    return bool(network["name"] == "swift" and network["convolutions"] >= RESIDUAL)
 
 
 def _network(chosen: Settling, wanted: NetworkChoices, facts: DataFacts, machine: Machine, side: int) -> None:
