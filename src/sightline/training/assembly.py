@@ -117,8 +117,9 @@ def _fewer_threads(session: Session) -> Resolved | None:
     threads, seconds = thread_count.measured(session)
     if threads == most:
         return None
-    faster = seconds[most] / seconds[threads] - 1.0
-    return with_threads(resolved, threads, f"a step is {faster:.0%} faster than with {most}")
+    more = max(seconds)
+    reason = f"a step takes {seconds[more] / seconds[threads]:.2f} times as long with {more}"
+    return with_threads(resolved, threads, reason)
 
 
 def _within_budget(session: Session, begun: float, ending: float, assembling: float) -> tuple[Resolved, Pace]:

@@ -99,7 +99,7 @@ class Bench:
     parts: tuple[Part, ...]
     networks: tuple[Network, ...]
     by_threads: tuple[WithThreads, ...]
-    """From all threads on, half as many each, as far as that is faster; empty where a processor is not what trains."""
+    """From one on, twice as many each, as far as that is faster; empty where a processor is not what trains."""
     compiled: Compiled | None
     """What compiling the recipe's training steps comes to; None where that was not asked for."""
     bought: tuple[Bought, ...]

@@ -16,28 +16,27 @@ from sightline.training.session import Session
 SECONDS = 0.2
 """For each number of threads that is tried."""
 ENOUGH_FASTER = 0.97
-"""Share of the time of twice as many threads that fewer have to stay below: measuring varies by less."""
+"""Share of the time of half as many threads that more have to stay below: fewer leave other programs their place."""
 
 
 def fastest(seconds: Callable[[int], float], most: int) -> tuple[int, dict[int, float]]:
     """Return the number of threads to take, and what a step took by number of threads.
 
-    `most` is tried, half of it, a quarter, and so on while that is faster: two threads of one core share its
+    One is tried, twice as many, and so on up to `most`, while more are faster: two threads of one core share its
     arithmetic, small layers take less time than sharing them out does, and where other programs run, all threads wait
-    for the one that was interrupted.
+    for the one that was interrupted. The numbers are `most` halved and halved again, in rising order.
 
     Args:
         seconds: measures a step with so many threads.
         most: that this process may use, at least 1.
     """
-    chosen, found = most, {most: seconds(most)}
-    while chosen > 1:
-        fewer = chosen // 2
-        found[fewer] = seconds(fewer)
-        if found[fewer] > ENOUGH_FASTER * found[chosen]:
-            break
-        chosen = fewer
-    return chosen, found
+    ladder = [most >> halvings for halvings in reversed(range(most.bit_length()))]
+    found: dict[int, float] = {}
+    for fewer, threads in zip([0, *ladder], ladder, strict=False):
+        found[threads] = seconds(threads)
+        if fewer and found[threads] > ENOUGH_FASTER * found[fewer]:
+            return fewer, found
+    return most, found
 
 
 def measured(session: Session, *, seconds: float = SECONDS) -> tuple[int, dict[int, float]]:
@@ -58,5 +57,5 @@ def measured(session: Session, *, seconds: float = SECONDS) -> tuple[int, dict[i
         return seconds_of(partial(step, threads), device="cpu", seconds=seconds, warm_up=1)
 
     with session.numerics(), session.enough_memory():
-        step(settled(session.recipe.training.threads))  # the first of all is no measure of any
+        step(1)  # the first of all is no measure of any
         return fastest(seconds_with, settled(session.recipe.training.threads))
