@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from sightline import processors
 from sightline.recipe import Recipe, apply_overrides, read_recipe
 from sightline.training import directory, prepare, survey
-from sightline.training.thread_count import ENOUGH_FASTER, fastest
+from sightline.training.thread_count import ENOUGH_FASTER, fastest, measured
 
 
 @given(st.integers(1, 256), st.data())
@@ -48,6 +49,20 @@ def test_a_budget_finds_that_fewer_threads_are_faster(digits, tmp_path, exactly,
     assert read_recipe(tmp_path / "run" / directory.RECIPE).training.threads == threads
     with session.numerics():
         assert torch.get_num_threads() == threads
+
+
+def test_steps_are_measured_with_the_threads_that_they_stand_for(prepared_with, exactly, tmp_path) -> None:
+    session = exactly.begun(prepared_with(training__threads=2), tmp_path / "run")
+    (stage,) = session.stages
+    seen: list[int] = []
+
+    def step(*given):
+        seen.append(torch.get_num_threads())
+        return stage.step(*given)
+
+    session.stages = (replace(stage, step=step),)
+    _, found = measured(session, seconds=0.01)
+    assert list(dict.fromkeys(seen)) == list(found) == [1, 2]
 
 
 def test_threads_that_are_asked_for_stay(digits, tmp_path, exactly) -> None:

@@ -255,10 +255,7 @@ def _batch_size(fields: Mapping[str, Mapping[str, Any]], training: int, device: 
         # Making matrices orthogonal costs the same for any batch, so that they are as large as learning allows.
         largest = LARGEST_OF_DEEP if _is_deep_swift(fields["network"]) else LARGEST_BATCH[device]
         batch = min(largest, max(SMALLEST_BATCH, training // STEPS_OF_MUON // 8 * 8))
-        return (
-            batch,
-            f"about {STEPS_OF_MUON} steps of muon an epoch, with {SMALLEST_BATCH} to {largest:,} pictures each",
-        )
+        return batch, f"about {STEPS_OF_MUON} steps of muon an epoch, of {largest:,} pictures at most"
     batch = 128 if training >= 100_000 else 64 if training >= 3_000 else 32
     return batch, f"usual for {training:,} training pictures"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import torch
 
@@ -44,18 +43,17 @@ def measured(session: Session, *, seconds: float = SECONDS) -> tuple[int, dict[i
 
     A part of a batch is measured, which changes the weights. Number of threads to seconds of that part.
     """
-    state, stage, resolved = session.state, session.stage, session.resolved
-    records = session.prepared.split.train[: session.at_once]
+    prepared, stage = session.prepared, session.stage
+    records = prepared.split.train[: session.at_once]
     stage.mode(1)
 
-    def step(threads: int) -> None:
-        prepared = replace(session.prepared, resolved=with_threads(resolved, threads, ""))
-        stage.step(state, [replace(session.feed, prepared=prepared).shard(1, records)], 0.0)
-
     def seconds_with(threads: int) -> float:
+        own = replace(prepared, resolved=with_threads(session.resolved, threads, ""))
+        feed = replace(session.feed, prepared=own)
         torch.set_num_threads(threads)
-        return seconds_of(partial(step, threads), device="cpu", seconds=seconds, warm_up=1)
+        return seconds_of(
+            lambda: stage.step(session.state, [feed.shard(1, records)], 0.0), device="cpu", seconds=seconds
+        )
 
     with session.numerics(), session.enough_memory():
-        step(1)  # the first of all is no measure of any
         return fastest(seconds_with, settled(session.recipe.training.threads))
