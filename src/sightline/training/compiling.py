@@ -28,7 +28,7 @@ def compiled(network: nn.Module, *, device: str) -> Forward:
     if device == "cpu" and not any(map(shutil.which, COMPILERS)):
         raise RecipeError(
             "training.compile: found no C++ compiler, which torch.compile needs on a CPU. "
-            "Install g++, or leave it out: --set training.compile=false"
+            "Install g++, or do not compile: --set training.compile=false, and bench without --compile."
         )
     config = torch._dynamo.config
     config.recompile_limit = max(config.recompile_limit, MOST_SHAPES)
